@@ -91,6 +91,15 @@ class Artifact:
 
 
 @frozen(kw_only=True)
+class RunOutputs:
+    """The outputs of a run: local paths by artifact name, and what they mean."""
+
+    files: Mapping[str, str]
+    values: Mapping[str, Any]
+    artifacts: tuple[Artifact, ...]
+
+
+@frozen(kw_only=True)
 class Link:
     """An output of one run (`parent_id`) that is an input of another."""
 
@@ -139,6 +148,12 @@ class RunRecord:
     def ended(self) -> bool:
         """Whether the state is final."""
         return self.status in TERMINAL
+
+    @property
+    def outputs(self) -> RunOutputs:
+        """What came of it: fetched files by name, values, and every artifact."""
+        files = {a.name: a.path for a in self.artifacts if a.path is not None}
+        return RunOutputs(files=files, values=self.values, artifacts=self.artifacts)
 
 
 @frozen(kw_only=True)

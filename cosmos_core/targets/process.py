@@ -1,0 +1,15 @@
+"""The runtime of a plain process: the command runs as it is, under the user who asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+
+def work(argv: Sequence[str], env: Mapping[str, str | None], cwd: str) -> str:
+    """The body of job.sh's `work`, which becomes the command; every word of it is quoted."""
+    lines = [f"cd {shlex.quote(cwd)} || exit 125"]
+    for name, value in env.items():
+        lines.append(f"unset {name}" if value is None else f"{name}={shlex.quote(value)}; export {name}")
+    lines.append("exec " + " ".join(map(shlex.quote, argv)))
+    return "\n".join(f"    {line}" for line in lines)
