@@ -1,0 +1,39 @@
+"""Cosmos-Transfer2.5, single view: `examples/inference.py` of NVIDIA's repository, version 1.5.
+
+One module a question: what can be asked (`parameters`, `asked`), what is wrong with it (`rules`,
+`media_rules`), what is written for it (`spec`), what runs (`command`), what the log tells (`log`), what came
+of it (`outputs`, `signatures`), and NVIDIA's own spec files read back (`reading`).
+"""
+
+from __future__ import annotations
+
+from cosmos_core import Toolkit
+from cosmos_transfer.transfer25.command import choose_script
+from cosmos_transfer.transfer25.log import follow_progress
+from cosmos_transfer.transfer25.outputs import parse_outputs
+from cosmos_transfer.transfer25.parameters import INPUTS, NAME, Parameters, Settings
+from cosmos_transfer.transfer25.reading import read_spec
+from cosmos_transfer.transfer25.rules import validate_inputs
+from cosmos_transfer.transfer25.spec import convert_inputs
+
+TOOLKIT = Toolkit(
+    name=NAME,
+    inputs=INPUTS,
+    parameters=Parameters,
+    settings=Settings,
+    workdir="/workspace",
+    image="cosmos-transfer2.5:latest",
+    volumes=("/workspace/.venv",),  # mounting the repository would hide the image's own environment
+    version_in=("pyproject.toml", r'(?m)^version\s*=\s*"([^"]+)"'),
+    stand_in="cosmos_transfer.standin:transfer25",
+)
+
+__all__ = [
+    "TOOLKIT",
+    "choose_script",
+    "convert_inputs",
+    "follow_progress",
+    "parse_outputs",
+    "read_spec",
+    "validate_inputs",
+]

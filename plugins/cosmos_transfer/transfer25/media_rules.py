@@ -1,0 +1,154 @@
+"""What is wrong with the input files: names, kinds, lengths, rates.
+
+`Input.media` is None while nobody has looked into the file, and then only its name is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from cosmos_core import Input, Problem, Request
+from cosmos_transfer.transfer25.asked import frames_read
+from cosmos_transfer.transfer25.parameters import (
+    CONTROLS,
+    IMAGE_SUFFIXES,
+    MAX_FRAMES_READ,
+    VIDEO_SUFFIXES,
+    Parameters,
+)
+
+_SUFFIXES = {"video": VIDEO_SUFFIXES, "image": IMAGE_SUFFIXES}
+_ANY_SUFFIX = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npz")
+
+
+def about_inputs(request: Request[Any]) -> Iterator[Problem]:
+    """What each file's name and content tell by themselves."""
+    for item in request.inputs:
+        yield from _about_the_file(item)
+    video = request.one("video")
+    if video is not None and video.media is not None and video.media.kind == "video":
+        yield from _about_rate_and_rotation(video)
+    for item in request.inputs:
+        if item.slot != "video" and item.media is not None and item.media.rotation:
+            yield _turned(item)
+
+
+def _taken(slot: str) -> dict[str, tuple[str, ...]]:
+    """The kinds of file that a slot takes, and the suffixes by which the toolkit knows each."""
+    if slot == "guided_generation_mask":
+        return {"video": (".mp4",), "tensor": (".npz",)}
+    kinds = ("video", "image") if slot in ("video", "image_context") else ("video",)
+    return {kind: _SUFFIXES[kind] for kind in kinds}
+
+
+def _about_the_file(item: Input) -> Iterator[Problem]:
+    takes = _taken(item.slot)
+    kind = item.media.kind if item.media is not None else None
+    if kind == "unknown":
+        yield Problem(
+            field=item.slot,
+            message=f"{item.name} cannot be read: it is no {' or '.join(takes)}, or it is damaged",
+            hint="play it here first; a file that was cut off on its way has to be copied again",
+            code="unreadable",
+        )
+    elif kind is not None and kind not in takes:
+        yield Problem(
+            field=item.slot,
+            message=f"{item.name} is {kind}, and {item.slot} takes {' or '.join(takes)}",
+            hint="give a file of that kind "
+            f"({', '.join(s for suffixes in takes.values() for s in suffixes)})",
+            code="kind",
+        )
+    else:
+        fitting = takes[kind] if kind else tuple(s for suffixes in takes.values() for s in suffixes)
+        yield from _about_the_suffix(item, fitting)
+
+
+def _about_the_suffix(item: Input, fitting: tuple[str, ...]) -> Iterator[Problem]:
+    suffix = PurePosixPath(
+        item.name
+    ).suffix.lower()  # upper case is no matter: the link is made in lower case
+    if suffix in fitting:
+        return
+    if not suffix:
+        described = "has no suffix"
+    elif item.media is not None and suffix in _ANY_SUFFIX:
+        described = f"is called {suffix} and holds {item.media.kind}"
+    else:
+        described = f"is a {suffix} file"
+    yield Problem(
+        field=item.slot,
+        message=f"{item.name} {described}; the toolkit goes by the suffix, and here by {', '.join(fitting)}",
+        hint="give it the suffix of what it holds, or convert it: ffmpeg -i IN -c copy OUT.mp4",
+        code="suffix",
+    )
+
+
+def _about_rate_and_rotation(video: Input) -> Iterator[Problem]:
+    media = video.media
+    assert media is not None
+    if media.fps is not None and int(media.fps) < 1:
+        yield Problem(
+            field="video",
+            message=f"{video.name} has {media.fps:g} frames a second; the toolkit cuts that to 0 and "
+            "cannot write",
+            hint="give the video a rate of at least 1: ffmpeg -r 24 -i IN OUT",
+            code="fps_below_one",
+        )
+    elif media.fps is not None and media.fps != int(media.fps):
+        yield Problem(
+            field="video",
+            message=f"{video.name} has {media.fps:.5g} frames a second, and the result will have "
+            f"{int(media.fps)}: it plays a little slower",
+            hint="set the rate of the result back afterwards, or convert the video to a whole number first",
+            code="fps_cut",
+            severity="warning",
+        )
+    if media.rotation:
+        yield _turned(video)
+
+
+def _turned(item: Input) -> Problem:
+    assert item.media is not None
+    return Problem(
+        field=item.slot,
+        message=f"{item.name} is stored turned by {item.media.rotation} degrees, and the toolkit reads it "
+        "as stored",
+        hint="write the rotation into the pictures first: ffmpeg -i IN OUT",
+        code="rotation",
+        severity="warning",
+    )
+
+
+def about_lengths(request: Request[Parameters]) -> Iterator[Problem]:
+    """Whatever goes along with the video has to last as long as the part of it that is read."""
+    video = request.one("video")
+    if video is None or video.media is None:
+        return
+    there = video.media.frames
+    if there is not None and there > MAX_FRAMES_READ and request.parameters.max_frames is None:
+        yield Problem(
+            field="video",
+            message=f"{video.name} has {there} frames, and the toolkit stops reading after {MAX_FRAMES_READ}",
+            hint=f"say how many are wanted: --set max_frames={MAX_FRAMES_READ}",
+            code="too_long",
+        )
+    wanted = frames_read(request)
+    if wanted is None:
+        return
+    for item in _companions(request):
+        if item.media is None or item.media.frames is None or item.media.frames >= wanted:
+            continue
+        yield Problem(
+            field=item.slot,
+            message=f"{item.name} has {item.media.frames} frames, and {wanted} are read from {video.name}",
+            hint=f"give one that is as long, or read less of the video: --set max_frames={item.media.frames}",
+            code="too_short",
+        )
+
+
+def _companions(request: Request[Parameters]) -> list[Input]:
+    slots = (*CONTROLS, *(f"mask.{name}" for name in CONTROLS), "guided_generation_mask")
+    return [item for slot in slots for item in request.all(slot)]

@@ -1,0 +1,165 @@
+"""Failures by the texts they leave in the log, each in words for somebody who makes films.
+
+The texts are NVIDIA's, Python's, PyTorch's and Hugging Face's own. The most telling comes first: a download
+that fails for want of a licence also ends in a failed command.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from cosmos_core import Failure
+
+
+@frozen(kw_only=True)
+class Signature:
+    """A text and what it means; `{named groups}` of the pattern may stand in the message and the hint."""
+
+    pattern: re.Pattern[str]
+    code: str
+    message: str
+    hint: str
+    transient: bool = False
+
+    def failure(self, log: str) -> Failure | None:
+        """The failure, if the log shows it."""
+        found = self.pattern.search(log)
+        if found is None:
+            return None
+        parts = {name: " ".join((text or "").split()) for name, text in found.groupdict().items()}
+        return Failure(
+            code=self.code,
+            message=self.message.format(**parts),
+            hint=self.hint.format(**parts),
+            transient=self.transient,
+        )
+
+
+def _sign(pattern: str, code: str, message: str, hint: str, *, transient: bool = False) -> Signature:
+    return Signature(
+        pattern=re.compile(pattern, re.MULTILINE), code=code, message=message, hint=hint, transient=transient
+    )
+
+
+SIGNATURES = (
+    _sign(
+        r"^Error validating parameters from .*\n(?:\d+ validation errors? .*\n)?(?P<what>.*(?:\n  .*)?)",
+        "spec_refused",
+        "the toolkit refused the settings: {what}",
+        "change that setting; if cosmos took it without a word, please report it with the output of "
+        "--dry-run",
+    ),
+    _sign(
+        r"CUDA out of memory",
+        "out_of_memory",
+        "the GPU ran out of memory",
+        "use offload_guardrail_models=true, a lower resolution, fewer frames per chunk or more GPUs, and "
+        "look whether something else is using the GPU",
+    ),
+    _sign(
+        r"No space left on device",
+        "disk_full",
+        "there is no space left on the disk of the target",
+        "make room there (the models alone take many gigabytes), then try again",
+    ),
+    _sign(
+        r"GatedRepoError|\bgated repo\b|\b40[13] Client Error|Access to model \S+ is restricted",
+        "gated_model",
+        "Hugging Face did not give out the models: a licence is not accepted, or the token is missing "
+        "or wrong",
+        "accept the licence of nvidia/Cosmos-Guardrail1 and of the other models on huggingface.co, and put "
+        "HF_TOKEN into the env_file of the target",
+    ),
+    _sign(
+        r"FileNotFoundError: .*'uvx'",
+        "uvx_missing",
+        "uvx is not found on the target, and the toolkit fetches its models with it",
+        "install uv there (https://docs.astral.sh/uv) so that uvx is on the PATH of commands that run "
+        "without a login",
+    ),
+    _sign(
+        r"CalledProcessError: Command '\['uvx', .*?'download', '(?P<repository>[^']+)'",
+        "download_failed",
+        "the model {repository} could not be downloaded",
+        "look whether the target reaches huggingface.co, then try again; without a network, fill its cache "
+        "first and set HF_HUB_OFFLINE=1",
+        transient=True,
+    ),
+    _sign(
+        r"Checkpoint '(?P<checkpoint>[^']*)' (?:does not exist|not found)",
+        "checkpoint_missing",
+        "the checkpoint {checkpoint} is not there",
+        "correct checkpoint_path in the target's settings, or update the toolkit's repository",
+    ),
+    _sign(
+        r"CUDA extra (?:not installed|version mismatch)",
+        "environment",
+        "the toolkit's environment does not fit the GPU: its CUDA parts are missing or of another version",
+        "run `uv sync --extra=cu128` in the toolkit's repository, or rebuild the image",
+    ),
+    _sign(
+        r"No boxes detected\. Exiting\.",
+        "nothing_found",
+        "nothing in the video was found by the words given for it",
+        "name things that can be seen in the first frame with seg_prompt or mask_prompt, or give the "
+        "control as a video",
+    ),
+    _sign(
+        r"Failed to compute depth: (?P<why>.*)",
+        "depth_failed",
+        "depth could not be computed from the video: {why}",
+        "give the depth as a control video, or leave out that control",
+    ),
+    _sign(
+        r"No input frames; cannot pad\.",
+        "too_short",
+        "a control, a mask or the guided mask is shorter than the video",
+        "give one that is as long, or read less of the video with max_frames",
+    ),
+    _sign(
+        r"Invalid video extension: (?P<suffix>\S+)|Unsupported format: (?P<format>\S+)",
+        "input_unreadable",
+        "the toolkit cannot read this kind of file: {suffix}{format}",
+        "convert it to .mp4",
+    ),
+    _sign(
+        r"Split by width dimension is not currently supported",
+        "gpu_count",
+        "the toolkit cannot split its work over that many GPUs",
+        "use 1, 2, 4 or 8 GPUs",
+    ),
+    _sign(
+        r"Watchdog caught collective operation timeout",
+        "hang",
+        "the GPUs waited for each other until the toolkit gave up",
+        "try again; if it happens again, use one GPU to see the cause",
+        transient=True,
+    ),
+    _sign(
+        r"\bSignal 9 \(SIGKILL\)|\bexitcode\s*: -9\b",
+        "killed",
+        "the system killed the toolkit, most likely because the host's memory (not the GPU's) ran out",
+        "make memory free on the target, or use fewer or shorter videos",
+    ),
+)
+
+_EXCEPTION = re.compile(
+    r"^(?:\[rank\d+\]: ?)?(?P<what>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)(?:: .*)?)$", re.MULTILINE
+)
+_PLAIN_ERROR = re.compile(r"^Error: (?P<what>.+)$", re.MULTILINE)
+
+
+def known_failure(log: str) -> Failure | None:
+    """The first failure of the list that the log shows."""
+    return next((failure for signature in SIGNATURES if (failure := signature.failure(log))), None)
+
+
+def last_words(log: str) -> str:
+    """The exception (or error line) that ended the program; torchrun's report of it is no cause itself."""
+    errors = [found["what"] for found in _EXCEPTION.finditer(log) if "ChildFailedError" not in found["what"]]
+    if errors:
+        return errors[-1]
+    plain = _PLAIN_ERROR.search(log)
+    return plain["what"] if plain else ""
