@@ -73,7 +73,8 @@ class LocalHost:
 
     def list(self, path: str) -> Mapping[str, int]:
         root = Path(path)
-        return {str(f.relative_to(root)): f.stat().st_size for f in sorted(root.rglob("*")) if f.is_file()}
+        files = (f for f in sorted(root.rglob("*")) if f.is_file() and not f.is_symlink())
+        return {f.relative_to(root).as_posix(): f.stat().st_size for f in files}
 
     def mkdir(self, path: str) -> None:
         with _in_words(path):

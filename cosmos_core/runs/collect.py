@@ -1,0 +1,130 @@
+"""Bringing outputs home, and saying what they mean."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from attrs import evolve, frozen
+
+from cosmos_core.errors import TargetUnusable
+from cosmos_core.media import probe
+from cosmos_core.models.verdict import verdict
+from cosmos_core.runs.work import Work
+from cosmos_core.store.records import Artifact, RunRecord
+from cosmos_core.targets.host import Host
+from cosmos_core.values import Failure, Fetch, Outputs, Result
+
+_WANTED = {"all": ("result", "control", "log", "data"), "results": ("result", "log", "data"), "none": ("log", "data")}
+
+
+def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[Artifact, ...]:
+    """The artifacts that the plugin's patterns find in what lies below `outputs` on the host."""
+    found: dict[str, Artifact] = {}
+    for rel, size in listing.items():
+        fetch = _pattern_of(work, rel)
+        if fetch is None:
+            continue
+        name = fetch.name or rel
+        count = 2
+        while name in found:
+            name, count = f"{fetch.name or rel}-{count}", count + 1
+        found[name] = Artifact(name=name, role=fetch.role, remote=f"{outputs}/{rel}", bytes=size)
+    roles = _WANTED["all"]
+    return tuple(sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name)))
+
+
+def _pattern_of(work: Work, rel: str) -> Fetch | None:
+    ours = (f for f in work.bundle.fetch if f.request in (None, work.run.id))
+    return next((f for f in ours if fnmatchcase(rel, f.pattern)), None)
+
+
+def fetch(
+    artifacts: Sequence[Artifact], host: Host, outputs: str, folder: Path, what: str
+) -> tuple[Artifact, ...]:
+    """Bring the wanted ones into `folder`, each with its digest and, for pictures, what a look into it showed."""
+    return tuple(_fetched(a, host, outputs, folder) if a.role in _WANTED[what] else a for a in artifacts)
+
+
+def _fetched(artifact: Artifact, host: Host, outputs: str, folder: Path) -> Artifact:
+    rel = PurePosixPath(artifact.remote).relative_to(outputs)
+    if ".." in rel.parts:
+        raise TargetUnusable(f"{host.name} names an output outside its folder: {artifact.remote}")
+    path = folder / rel
+    if not (path.is_file() and path.stat().st_size == artifact.bytes and artifact.sha256):
+        host.get(artifact.remote, path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    media = probe(path).media if artifact.role in ("result", "control") else None
+    return evolve(artifact, path=str(path), bytes=path.stat().st_size, sha256=digest, media=media)
+
+
+@frozen(kw_only=True)
+class Ending:
+    """What a job that ended came to: a final state and the outputs that say why."""
+
+    state: str
+    outputs: Outputs
+
+
+def judge(
+    work: Work, run: RunRecord, result: Result, *, timed_out: bool = False, stopped: bool = False
+) -> Ending:
+    """Completed, failed or cancelled, from files, log, exit code and what was asked.
+
+    The wish to cancel only counts where it was carried out: a job that was done before the signal came is done.
+    """
+    (outputs,) = work.model.parse_outputs(work.job, result)
+    if run.cancel_requested_at and stopped and result.exit_code != 0:
+        return Ending(state="cancelled", outputs=evolve(outputs, failure=None))
+    failure = run.error  # decided while it ran
+    if timed_out:
+        failure = Failure(
+            code="time_limit",
+            message=f"the time limit of {_duration(work.config.timeout_s)} was reached",
+            hint="run it again with a longer --timeout",
+        )
+    judged = verdict(work.bundle, result, evolve(outputs, failure=failure) if failure else outputs)
+    if judged.failure is None:
+        judged = evolve(judged, failure=_unreadable(work, run))
+    return Ending(state="failed" if judged.failure else "completed", outputs=judged)
+
+
+def _unreadable(work: Work, run: RunRecord) -> Failure | None:
+    required = [f.pattern for f in work.bundle.fetch if f.required]
+    for artifact in run.artifacts:
+        name = PurePosixPath(artifact.remote).name
+        if artifact.media is None or artifact.media.kind != "unknown" or artifact.path is None:
+            continue
+        if any(fnmatchcase(artifact.remote.partition("/outputs/")[2], pattern) for pattern in required):
+            why = probe(Path(artifact.path)).why
+            return Failure(
+                code="unreadable_output",
+                message=f"{name} was written and cannot be read: {why}",
+                hint=f"see `cosmos logs {run.id}`, then `cosmos retry {run.id}`",
+                transient=True,
+            )
+    return None
+
+
+def copy_result(run: RunRecord, to: str) -> Path | None:
+    """Copy the main result to `to` (a file, or a folder to put it in); the path written, None without a result."""
+    result = next((a for a in run.artifacts if a.role == "result" and a.path), None)
+    if result is None or result.path is None:
+        return None
+    target = Path(to).expanduser()
+    target = target / Path(result.path).name if target.is_dir() else target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    shutil.copyfile(result.path, partial)
+    partial.replace(target)
+    return target
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "the plugin's own choice"
+    return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} seconds"

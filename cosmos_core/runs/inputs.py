@@ -1,0 +1,151 @@
+"""What a REF means: a local file, an output of an earlier run, or a file that is already on a target."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from attrs import evolve, frozen
+
+from cosmos_core.config import SIMULATOR, Config
+from cosmos_core.errors import CosmosError
+from cosmos_core.media import probe
+from cosmos_core.parameters import nearest
+from cosmos_core.store import Store
+from cosmos_core.store.records import Artifact, InputRecord, RunRecord
+from cosmos_core.targets import open_host
+from cosmos_core.values import Media, Problem
+
+_OF_A_RUN = re.compile(r"(?P<run>rs_[a-z0-9]+|@last(?:~[0-9]+)?)(?::(?P<name>.+))?")
+_ON_A_TARGET = re.compile(r"(?P<target>[A-Za-z0-9][\w.-]*):(?P<path>/.*)")
+
+
+class BadRef(Exception):  # noqa: N818  it becomes a Problem and goes no further
+    """A REF that cannot be used."""
+
+    def __init__(self, message: str, hint: str, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+    def problem(self, slot: str) -> Problem:
+        """The same as a problem of that slot."""
+        return Problem(field=slot, message=self.message, hint=self.hint, code=self.code)
+
+
+@frozen(kw_only=True)
+class Refs:
+    """Reads REFs. Without a store there are no earlier runs, and nothing looked at is remembered."""
+
+    config: Config
+    store: Store | None
+    remember: bool = True
+
+    def read(self, slot: str, ref: str) -> InputRecord:
+        """Look at what `ref` names. Raises BadRef with cause and remedy."""
+        if not Path(ref).exists():
+            if match := _OF_A_RUN.fullmatch(ref):
+                return self._of_a_run(slot, ref, match["run"], match["name"])
+            if match := _ON_A_TARGET.fullmatch(ref):
+                return self._on_a_target(slot, ref, match["target"], match["path"])
+        return self._local(slot, ref)
+
+    def changed(self, record: InputRecord) -> str | None:
+        """What has happened to a stored input's file since; None where it is as it was."""
+        if record.path is None:
+            return None
+        try:
+            digest, _, _ = self._looked_at(Path(record.path))
+        except OSError:
+            return "is gone"
+        return None if record.sha256 in (None, digest) else "has changed since its prompt was stored"
+
+    def _local(self, slot: str, ref: str) -> InputRecord:
+        path = Path(os.path.abspath(Path(ref).expanduser()))  # noqa: PTH100  resolve() would rename links
+        if path.is_dir():
+            raise BadRef(f"{ref} is a folder, not a file", "name the file inside it", "not_a_file")
+        try:
+            digest, media, why = self._looked_at(path)
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise BadRef(f"{ref} does not exist", _what_is_there(path), "no_such_file") from None
+        except OSError as error:
+            raise BadRef(f"{ref} cannot be read: {error.strerror}", "check its permissions", "unreadable") from None
+        if media.kind == "unknown":
+            raise BadRef(f"{ref} cannot be read as media: {why}", "give a file that plays: mp4, png, jpg", "unreadable")
+        return InputRecord(
+            slot=slot, ref=ref, name=path.name, path=str(path), sha256=digest, bytes=size, media=media
+        )
+
+    def _of_a_run(self, slot: str, ref: str, run_ref: str, name: str | None) -> InputRecord:
+        if self.store is None:
+            raise BadRef(f"there is no run {run_ref}", "see `cosmos list runs`", "no_such_run")
+        try:
+            run = self.store.run(self.store.resolve(run_ref, ("rs",)))
+        except CosmosError as error:
+            raise BadRef(error.message, error.hint or "see `cosmos list runs`", "no_such_run") from None
+        artifact = find_artifact(run, name)
+        record = InputRecord(
+            slot=slot,
+            ref=ref,
+            name=PurePosixPath(artifact.remote).name,
+            path=artifact.path,
+            target=run.target,
+            remote=artifact.remote,
+            run_id=run.id,
+            artifact=artifact.name,
+            sha256=artifact.sha256,
+            bytes=artifact.bytes,
+            media=artifact.media,
+        )
+        if artifact.path is None:
+            return record
+        here = self._local(slot, artifact.path)
+        return evolve(record, sha256=here.sha256, bytes=here.bytes, media=here.media)
+
+    def _on_a_target(self, slot: str, ref: str, name: str, path: str) -> InputRecord:
+        known = (*self.config.targets, SIMULATOR)
+        if name not in known:
+            hint = f"{nearest(name, known)}targets: {', '.join(known)}"
+            raise BadRef(f"there is no target {name!r}", hint, "no_such_target")
+        if open_host(self.config.target(name)).stat(path) is None:
+            raise BadRef(f"{path} does not exist on {name}", "check the path there", "no_such_file")
+        there = self._local(slot, path)  # every host of this version is this machine
+        return evolve(there, ref=ref, path=None, target=name, remote=path)
+
+    def _looked_at(self, path: Path) -> tuple[str, Media, str]:
+        """Digest and media of a file, remembered while size, time and inode stay the same."""
+        found = path.stat()
+        key = (str(path), found.st_size, found.st_mtime_ns, found.st_ino)
+        remembered = self.store.digest(*key) if self.store else None
+        if remembered is not None and remembered[1] is not None:
+            return remembered[0], remembered[1], ""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        looked = probe(path)
+        if self.store and self.remember and looked.media.kind != "unknown":  # why it is broken is not remembered
+            self.store.remember_digest(*key, sha256=digest, media=looked.media)
+        return digest, looked.media, looked.why
+
+
+def _what_is_there(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    close = nearest(path.name, sorted(file.name for file in path.parent.iterdir()))
+    return f"{close}look into {path.parent}"
+
+
+def find_artifact(run: RunRecord, name: str | None) -> Artifact:
+    """An output of a run by its name, or its main result. Raises BadRef naming those there are."""
+    names = [a.name for a in run.artifacts]
+    wanted = next((a for a in run.artifacts if (a.role == "result" if name is None else a.name == name)), None)
+    if wanted is not None:
+        return wanted
+    if not names:
+        raise BadRef(f"{run.id} is {run.status} and has no outputs", f"see `cosmos show {run.id}`", "no_outputs")
+    if name is None:
+        raise BadRef(f"{run.id} has no result", f"its outputs: {', '.join(names)}", "no_outputs")
+    raise BadRef(f"{run.id} has no output {name!r}", f"{nearest(name, names)}there are {', '.join(names)}", "no_outputs")

@@ -1,0 +1,368 @@
+"""From a wish to records: everything is checked, all problems are found at once, nothing is stored."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from cosmos_core import __version__
+from cosmos_core.config import Config, Target, ToolkitSite
+from cosmos_core.convert import from_json, to_json
+from cosmos_core.errors import ConfigError, Refused, UsageError
+from cosmos_core.models import Model, Models
+from cosmos_core.models.inputs import check as check_inputs
+from cosmos_core.parameters import Key, keys, read, unstructure
+from cosmos_core.runs.inputs import BadRef, Refs
+from cosmos_core.runs.wish import Wish
+from cosmos_core.store import Store, new_id
+from cosmos_core.store.records import InputRecord, Link, PromptRecord, RunRecord
+from cosmos_core.values import Input, Job, Problem, Request, Site, Toolkit
+
+
+@frozen(kw_only=True)
+class ExecutionConfig:
+    """All effective settings of a run, defaults included, frozen when the run is made."""
+
+    target: Target
+    toolkit: ToolkitSite
+    parameters: Mapping[str, Any]  # filled
+    given: Mapping[str, Any]  # what of them the user set
+    gpus: int | None = None
+    timeout_s: float | None = None
+    if_busy: Literal["wait", "fail"] = "wait"
+    fetch: Literal["all", "results", "none"] = "all"
+    copy_to: str | None = None
+
+
+@frozen(kw_only=True)
+class Plan:
+    """A wish that holds: the prompt (new or stored), the hooks' request, and the run where one was wanted."""
+
+    prompt: PromptRecord
+    prompt_is_new: bool
+    request: Request[Any]
+    run: RunRecord | None = None
+    warnings: tuple[Problem, ...] = ()
+
+
+@frozen(kw_only=True)
+class _Source:
+    """What a wish starts from: nothing, a stored prompt, or a run and its prompt."""
+
+    prompt: PromptRecord | None = None
+    run: RunRecord | None = None
+
+    @property
+    def config(self) -> ExecutionConfig | None:
+        return from_json(ExecutionConfig, self.run.execution_config) if self.run else None
+
+
+@frozen(kw_only=True)
+class Planner:
+    """Checks wishes. Without a store (a dry run before anything was stored) there is nothing to start from."""
+
+    config: Config
+    models: Models
+    store: Store | None
+    remember: bool = True
+    problems: list[Problem] = field(factory=list)
+
+    def plan(self, wish: Wish, *, with_run: bool) -> Plan:
+        """The records of a wish. Raises Refused with all problems, UsageError for what cannot be understood."""
+        source = self._source(wish.source)
+        model = self._model(wish, source)
+        target = self._target(wish, source) if with_run else None
+        toolkit = self._toolkit(wish, source, model, target)
+        site = self._site(target, toolkit) if target else None
+        base = source.config.given if source.config else source.prompt.parameters if source.prompt else {}
+        parameters, given, given_names = self._parameters(model, toolkit, wish.parameters, base)
+        inputs = self._inputs(wish, source, target)
+        run_id = new_id("rs")
+        prompt = self._prompt(wish, source, model, inputs, given)
+        request = Request(
+            id=run_id if with_run else prompt.id,
+            model=model.name,
+            toolkit=toolkit.name,
+            text=prompt.prompt_text,
+            inputs=tuple(as_input(record) for record in inputs),
+            parameters=parameters,
+            given=given_names,
+            gpus=wish.gpus if wish.gpus is not None else source.config.gpus if source.config else None,
+            site=as_site(target, toolkit, site) if target and site else None,
+        )
+        self._gpus(request, target)
+        self.problems.extend(check_inputs(toolkit, request))
+        self.problems.extend(model.validate_inputs(request))
+        warnings = self._refuse_or_warn(strict=wish.strict)
+        new = source.prompt is None or prompt.id != source.prompt.id
+        plan = Plan(prompt=prompt, prompt_is_new=new, request=request, warnings=warnings)
+        if target is None or site is None:
+            return plan
+        canonical_hash = request_hash(model, request)  # a plugin that cannot convert fails here, before any record
+        filled = ExecutionConfig(
+            target=target,
+            toolkit=site,
+            parameters=unstructure(parameters),
+            given=given,
+            gpus=request.gpus,
+            timeout_s=wish.timeout_s if wish.timeout_s is not None else source.config.timeout_s if source.config else None,
+            if_busy=wish.if_busy or "wait",
+            fetch=wish.fetch or (source.config.fetch if source.config else "all"),
+            copy_to=wish.copy_to,
+        )
+        run = RunRecord(
+            id=run_id,
+            prompt_id=prompt.id,
+            model_type=model.name,
+            name=wish.name if wish.name is not None else prompt.name,
+            target=target.name,
+            toolkit=toolkit.name,
+            simulated=target.simulated and toolkit.stand_in is not None,
+            created_at=datetime.now(UTC),
+            execution_config=to_json(filled),
+            metadata={
+                "cosmos": __version__,
+                "plugin": {"package": model.package, "version": model.version},
+                "user": getpass.getuser(),
+                "request_hash": canonical_hash,
+            },
+            warnings=tuple(f"{w.field}: {w.message}" for w in warnings),
+            tags=wish.tags,
+            parents=tuple(
+                Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot) for i in inputs if i.run_id and i.artifact
+            ),
+        )
+        return evolve(plan, run=run)
+
+    def _source(self, ref: str | None) -> _Source:
+        if ref is None:
+            return _Source()
+        if self.store is None:
+            raise UsageError(f"{ref} names nothing: nothing was ever stored here", hint="see `cosmos list prompts`")
+        id_ = self.store.resolve(ref, ("ps", "rs"))
+        if id_.startswith("ps_"):
+            return _Source(prompt=self.store.prompt(id_))
+        run = self.store.run(id_)
+        return _Source(prompt=self.store.prompt(run.prompt_id), run=run)
+
+    def _model(self, wish: Wish, source: _Source) -> Model:
+        stored = source.prompt.model_type if source.prompt else None
+        if wish.model and stored and wish.model != stored:
+            raise UsageError(
+                f"{wish.source} is a prompt for {stored}, not for {wish.model}", hint=f"leave --model out, or say {stored}"
+            )
+        name = wish.model or stored
+        if name is None:
+            raise UsageError("which model?", hint="add --model NAME; `cosmos models` lists them")
+        return self.models[name]
+
+    def _target(self, wish: Wish, source: _Source) -> Target:
+        stored = source.run.target if source.run else None
+        may_simulate = self.store is None or not self.store.ever_real
+        return self.config.target(wish.target or stored, may_simulate=may_simulate)
+
+    def _toolkit(self, wish: Wish, source: _Source, model: Model, target: Target | None) -> Toolkit:
+        stored = source.run.toolkit if source.run else None
+        if stored is None and source.prompt:
+            stored = source.prompt.model_config.get("toolkit")
+        if name := wish.toolkit or stored:
+            return model.toolkit(name)
+        if target is None:
+            return model.info.toolkits[0]
+        usable = (t for t in model.info.toolkits if _usable(t, target))
+        return next(usable, model.info.toolkits[0])
+
+    def _site(self, target: Target, toolkit: Toolkit) -> ToolkitSite:
+        """What the configuration says of the toolkit there, over what the plugin declares."""
+        table = f'targets.{target.name}.toolkits."{toolkit.name}"'
+        if not _usable(toolkit, target):
+            if target.simulated:
+                raise UsageError(f"{toolkit.name} has no stand-in to simulate it", hint="run it on a real target: --target NAME")
+            raise ConfigError(
+                f"target {target.name} does not say where {toolkit.name} is",
+                hint=f'add to the configuration: [{table}] with repo = "/where/it/is"',
+            )
+        said = target.site_of(toolkit.name) or ToolkitSite()
+        reading = read(toolkit.settings, said.settings, field_prefix=f"{table}.")
+        if reading.problems:
+            faults = "; ".join(f"{p.field}: {p.message} {p.hint}".strip() for p in reading.problems)
+            raise ConfigError(f"{self.config.path}: {faults}", hint="correct that and try again")
+        return ToolkitSite(
+            kind=toolkit.name,
+            image=said.image or toolkit.image if target.runtime == "docker" else None,
+            repo=said.repo,
+            prefix=toolkit.prefix if said.prefix is None else said.prefix,
+            volumes=toolkit.volumes if said.volumes is None else said.volumes,
+            settings=unstructure(reading.instance),
+        )
+
+    def _parameters(
+        self, model: Model, toolkit: Toolkit, said: Mapping[str, Any], base: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any], tuple[str, ...]]:
+        """The filled parameters, and what of them was given, as nested values and as names."""
+        elsewhere = {
+            t.name: [k.name for k in keys(t.parameters)] for t in model.info.toolkits if t.name != toolkit.name
+        }
+        over = read(toolkit.parameters, said, known_elsewhere=elsewhere)
+        whole = read(toolkit.parameters, _over(base, over.values), known_elsewhere=elsewhere)
+        self.problems.extend((*over.problems, *whole.problems))
+        if whole.instance is not None and not over.problems:
+            return whole.instance, whole.values, whole.given
+        # The plugin is asked all the same, so that every problem shows at once: what is wrong is put right for it.
+        bad = {p.field for p in (*over.problems, *whole.problems)}
+        right = {k.name: v for k in keys(toolkit.parameters) if k.name in bad and (v := _right_value(k)) is not None}
+        mended = read(toolkit.parameters, _over(_without(over.values, bad), _nested(right)))
+        return mended.instance, mended.values, mended.given
+
+    def _inputs(self, wish: Wish, source: _Source, target: Target | None) -> tuple[InputRecord, ...]:
+        refs = Refs(config=self.config, store=self.store, remember=self.remember)
+        replaced = {slot for slot, _ in wish.inputs}
+        kept = [i for i in source.prompt.inputs if i.slot not in replaced] if source.prompt else []
+        for record in kept:
+            if change := refs.changed(record):
+                hint = f"put it back, or give another with --input {record.slot}=FILE"
+                self._problem(record.slot, f"{record.path} {change}", hint, "input_changed")
+        new: list[InputRecord] = []
+        for slot, ref in wish.inputs:
+            try:
+                new.append(refs.read(slot, ref))
+            except BadRef as bad:
+                self.problems.append(bad.problem(slot))
+                new.append(InputRecord(slot=slot, ref=ref, name=ref.rpartition("/")[2]))
+        for record in new:
+            if target and record.target not in (None, target.name) and record.path is None:
+                message = f"{record.ref} lies on {record.target}, and the run goes to {target.name}"
+                self._problem(record.slot, message, f"add --target {record.target}, or fetch it first", "elsewhere")
+        return (*kept, *new)
+
+    def _prompt(
+        self, wish: Wish, source: _Source, model: Model, inputs: tuple[InputRecord, ...], given: Mapping[str, Any]
+    ) -> PromptRecord:
+        """The stored prompt where the wish leaves its text and inputs alone, else a new one."""
+        old = source.prompt
+        text = wish.text if wish.text is not None else old.prompt_text if old else ""
+        if old and text == old.prompt_text and not wish.inputs:
+            return old
+        if "\0" in text:
+            self._problem("text", "there is a NUL character in it", "remove it", "invalid")
+        toolkit = wish.toolkit or (old.model_config.get("toolkit") if old else None)
+        return PromptRecord(
+            id=new_id("ps"),
+            model_type=model.name,
+            prompt_text=text,
+            name=wish.name if wish.name is not None else old.name if old else "",
+            inputs=inputs,
+            parameters=given,
+            model_config={"toolkit": toolkit} if toolkit else {},
+            created_at=datetime.now(UTC),
+            parent_id=old.id if old else None,
+            tags=wish.tags,
+        )
+
+    def _gpus(self, request: Request[Any], target: Target | None) -> None:
+        there = target.gpu_count if target else None
+        if request.gpus is not None and request.gpus < 0:
+            self._problem("gpus", f"{request.gpus} is not a number of GPUs", "0, 1, 2, ...", "out_of_range")
+        elif request.gpus and there is not None and request.gpus > there and target and not target.simulated:
+            self._problem("gpus", f"{target.name} has {there}", f"ask for at most {there}", "out_of_range")
+
+    def _problem(self, name: str, message: str, hint: str, code: str) -> None:
+        self.problems.append(Problem(field=name, message=message, hint=hint, code=code))
+
+    def _refuse_or_warn(self, *, strict: bool) -> tuple[Problem, ...]:
+        errors = [p for p in self.problems if p.severity == "error"]
+        if errors or (strict and self.problems):
+            count = len(errors) or len(self.problems)
+            what = ("problem" if errors else "warning") + ("s" if count > 1 else "")
+            raise Refused(f"{count} {what}; nothing was stored", problems=self.problems)
+        return tuple(self.problems)
+
+
+def as_input(record: InputRecord) -> Input:
+    """What hooks see of an input."""
+    return Input(slot=record.slot, name=record.name, sha256=record.sha256, media=record.media)
+
+
+def as_site(target: Target, toolkit: Toolkit, site: ToolkitSite, version: str | None = None) -> Site:
+    """A target as the toolkit sees it. A process works in the repository itself, a container where it is mounted."""
+    workdir = toolkit.workdir
+    if workdir is not None and target.runtime == "process":
+        workdir = None if target.simulated else site.repo
+    return Site(
+        target=target.name,
+        toolkit=toolkit.name,
+        workdir=workdir,
+        version=version,
+        gpus=target.gpu_count,
+        settings=read(toolkit.settings, site.settings).instance,
+    )
+
+
+def request_hash(model: Model, request: Request[Any]) -> str:
+    """SHA-256 over what the toolkit would be given on any target: files, command and the inputs' digests."""
+    toolkit = model.toolkit(request.toolkit)
+    canonical = evolve(
+        request, id="request", site=Site(target="", toolkit=toolkit.name, workdir=toolkit.workdir, settings=toolkit.settings())
+    )
+    job = Job.of(canonical)
+    bundle = model.convert_inputs(job)
+    command = model.choose_script(job, bundle)
+    told = [
+        [[f.path, f.content.decode("latin-1")] for f in bundle.files],
+        [[p.to, p.input.sha256] for p in bundle.places],
+        [*command.argv],
+        dict(command.env),
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _usable(toolkit: Toolkit, target: Target) -> bool:
+    if toolkit.workdir is None or (target.simulated and toolkit.stand_in):
+        return True
+    site = target.site_of(toolkit.name)
+    return site is not None and (site.repo is not None or target.runtime == "docker")
+
+
+def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`more` laid over `base`, key by key at every depth."""
+    result = dict(base)
+    for key, value in more.items():
+        below = result.get(key)
+        result[key] = _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in dotted.items():
+        *folders, last = name.split(".")
+        place = result
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = value
+    return result
+
+
+def _without(values: Mapping[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if prefix + key not in names
+    }
+
+
+def _right_value(key: Key) -> Any:
+    """A value that a key would take, to ask a plugin with while the user's own is refused."""
+    if key.default is not None:
+        return key.default
+    if key.choices:
+        return key.choices[0]
+    if key.ge is not None and key.le is not None:
+        return (key.ge + key.le) / 2
+    return key.ge if key.ge is not None else key.le

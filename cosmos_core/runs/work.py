@@ -1,0 +1,156 @@
+"""What a stored run means in terms of the contract: its job, its files and its command."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from cosmos_core.config import Target, expand
+from cosmos_core.convert import from_json
+from cosmos_core.errors import ConfigError
+from cosmos_core.models import Model, Models
+from cosmos_core.parameters import read
+from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site
+from cosmos_core.store.records import PromptRecord, RunRecord
+from cosmos_core.targets.process import work
+from cosmos_core.values import PYTHON, Bundle, Command, Job, Request, Toolkit
+
+STAND_IN = "stand_in.pyz"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@frozen(kw_only=True)
+class Work:
+    """A run, ready to be put on its host."""
+
+    run: RunRecord
+    prompt: PromptRecord
+    model: Model
+    toolkit: Toolkit
+    config: ExecutionConfig
+    job: Job[Any]
+    bundle: Bundle
+    command: Command
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The whole command: the prefix put before it, and every placeholder replaced."""
+        return whole_argv(self.command, self.toolkit, self.config, self.job.dir)
+
+    @property
+    def cwd(self) -> str:
+        """Where the command runs."""
+        return self.command.cwd or self.job.site.workdir or self.job.dir
+
+    @property
+    def env(self) -> Mapping[str, str | None]:
+        """What the command is told, secrets aside."""
+        return {
+            "TMPDIR": self.job.path("tmp"),  # NVIDIA's tools write fixed names into /tmp
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **self.command.env,
+        }
+
+    @property
+    def script(self) -> str:
+        """The same as the body of job.sh's `work`."""
+        return work(self.argv, self.env, self.cwd)
+
+
+def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None) -> Request[Any]:
+    """The request of a stored run, with its frozen parameters."""
+    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+    return Request(
+        id=run.id,
+        model=run.model_type,
+        toolkit=run.toolkit,
+        text=prompt.prompt_text,
+        inputs=tuple(as_input(record) for record in prompt.inputs),
+        parameters=read(toolkit.parameters, config.parameters).instance,
+        given=read(toolkit.parameters, config.given).given,
+        gpus=config.gpus,
+        site=as_site(config.target, toolkit, config.toolkit, version),
+    )
+
+
+def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:  # noqa: A002
+    """Convert a stored run for the folder `dir`. Pure but for the plugin's own package being read."""
+    model = models[run.model_type]
+    toolkit = model.toolkit(run.toolkit)
+    job = Job.of(request_of(run, prompt, toolkit, version), dir=dir)
+    bundle = model.convert_inputs(job)
+    return Work(
+        run=run,
+        prompt=prompt,
+        model=model,
+        toolkit=toolkit,
+        config=from_json(ExecutionConfig, run.execution_config),
+        job=job,
+        bundle=bundle,
+        command=model.choose_script(job, bundle),
+    )
+
+
+def whole_argv(command: Command, toolkit: Toolkit, config: ExecutionConfig, dir: str) -> tuple[str, ...]:  # noqa: A002
+    """A command's arguments as they are run.
+
+    A stand-in gets the real ones after its own name, so that it tests them too.
+    """
+    if config.target.simulated and toolkit.stand_in:
+        real = tuple("python" if word == PYTHON else word for word in command.argv)
+        return (sys.executable, f"{dir}/{STAND_IN}", *real)
+    python = sys.executable if toolkit.workdir is None else "python"
+    argv = tuple(python if word == PYTHON else word for word in command.argv)
+    return (*(config.toolkit.prefix or ()), *argv)
+
+
+def stand_in_archive(stand_in: str) -> bytes:
+    """The stand-in "package:module" as a zip that Python runs: the whole package, and a call of main(argv)."""
+    package, _, module = stand_in.partition(":")
+    name = package.rpartition(".")[2]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        start = f"import sys\nfrom {name}.{module} import main\nsys.exit(main(sys.argv[1:]))\n"
+        archive.writestr(zipfile.ZipInfo("__main__.py"), start)
+        for file in sorted(resources.files(package).iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".py"):
+                archive.writestr(zipfile.ZipInfo(f"{name}/{file.name}"), file.read_bytes())
+    return buffer.getvalue()
+
+
+def secrets_of(target: Target) -> dict[str, str]:
+    """The environment that must not be written anywhere: the target's `env`, expanded, and its `env_file`."""
+    where = f"targets.{target.name}"
+    try:
+        said = {name: expand(value, os.environ) for name, value in target.env.items()}
+    except KeyError as missing:
+        raise ConfigError(
+            f"{where}.env: the environment variable {missing.args[0]} is not set", hint="set it, then `cosmos sync`"
+        ) from None
+    if target.env_file:
+        said.update(_env_file(Path(target.env_file), where))
+    for name, value in said.items():
+        if not _NAME.fullmatch(name) or "\n" in value:
+            raise ConfigError(f"{where}: {name!r} cannot be set", hint="a name of letters, digits, _; a value of one line")
+    return said
+
+
+def _env_file(path: Path, where: str) -> dict[str, str]:
+    """NAME=VALUE lines as docker's --env-file reads them: # comments, no quoting, no expansion."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{where}.env_file: cannot read {path}: {error}", hint="check the path and permissions") from None
+    pairs = (line.partition("=") for line in map(str.strip, lines) if line and not line.startswith("#"))
+    return {name.strip(): value if sign else os.environ.get(name.strip(), "") for name, sign, value in pairs}
+
