@@ -6,7 +6,7 @@ Codes of the problems: `unknown_key`, `given_twice`, `missing_key`, `wrong_type`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType
 from typing import Any, NamedTuple, get_type_hints
@@ -85,8 +85,7 @@ class _Field(NamedTuple):
     limits: Limits
 
 
-@cache
-def _fields(cls: Any) -> tuple[_Field, ...]:
+def _look_at(cls: Any) -> tuple[_Field, ...]:
     hints = get_type_hints(cls)
     return tuple(
         _Field(
@@ -101,6 +100,9 @@ def _fields(cls: Any) -> tuple[_Field, ...]:
         for a in attrs.fields(cls)
         if a.init
     )
+
+
+_fields: Callable[[Any], tuple[_Field, ...]] = cache(_look_at)
 
 
 def keys(cls: type[Any]) -> tuple[Key, ...]:

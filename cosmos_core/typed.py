@@ -35,7 +35,7 @@ class Limits(NamedTuple):
         """`1..`, `0..1`, `..5`, or nothing."""
         if self.ge is None and self.le is None:
             return ""
-        return f"{'' if self.ge is None else f'{self.ge:g}'}..{'' if self.le is None else f'{self.le:g}'}"
+        return "..".join("" if bound is None else _plain(bound) for bound in (self.ge, self.le))
 
 
 class WrongValue(Exception):  # noqa: N818  it says what the value is, and never leaves these two modules
@@ -272,9 +272,9 @@ def _in_range(number: _N, limits: Limits) -> _N:
     if (low is None or number >= low) and (high is None or number <= high):
         return number
     if high is None:
-        wanted = f"at least {low:g}"
+        wanted = f"at least {_plain(low)}"
     else:
-        wanted = f"at most {high:g}" if low is None else f"from {low:g} to {high:g}"
+        wanted = f"at most {_plain(high)}" if low is None else f"from {_plain(low)} to {_plain(high)}"
     raise WrongValue(f"must be {wanted}, not {_shown(number)}", code="out_of_range")
 
 
@@ -299,6 +299,11 @@ def _path(value: Any, _: Limits) -> PurePosixPath:
     if isinstance(value, str) and value and "\0" not in value:
         return PurePosixPath(value)
     raise WrongValue(f"wants a path, not {_shown(value)}")
+
+
+def _plain(number: float | None) -> str:
+    """A bound as a person writes it: 4294967295, not 4.29497e+09."""
+    return str(int(number)) if number is not None and float(number).is_integer() else str(number)
 
 
 def _shown(value: Any) -> str:

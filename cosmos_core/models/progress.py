@@ -1,0 +1,63 @@
+"""Reading progress out of log lines: the core's own `@cosmos {json}` first, then the plugin's reader."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+from cosmos_core.errors import PluginError
+from cosmos_core.models.fence import FENCED
+from cosmos_core.values import LineReader, Progress
+
+MARK = "@cosmos "
+
+_log = logging.getLogger(__name__)
+
+
+def read_marked(line: str) -> Progress | None:
+    """The progress in a line `@cosmos {"fraction": 0.5, "message": "...", "stage": "...", "request": "..."}`.
+
+    Every key may be left out; None for any other line.
+    """
+    if not line.startswith(MARK):
+        return None
+    try:
+        said = json.loads(line[len(MARK) :])
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    words = {k: said[k] for k in ("message", "stage", "request") if isinstance(said.get(k), str)}
+    return Progress(fraction=_fraction(said.get("fraction")), **words)
+
+
+def _fraction(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        return None
+    return min(1.0, max(0.0, float(value)))
+
+
+class FencedReader:
+    """A line reader that cannot raise: a plugin's reader that fails is reported once, then left alone."""
+
+    def __init__(self, reader: LineReader | None, fault: Callable[[BaseException], PluginError]) -> None:
+        self._reader = reader
+        self._fault = fault
+        self.broken: PluginError | None = None
+
+    def __call__(self, line: str) -> Progress | None:
+        marked = read_marked(line)
+        if marked is not None or self._reader is None or self.broken:
+            return marked
+        try:
+            progress = self._reader(line)
+            if progress is not None and not isinstance(progress, Progress):
+                raise TypeError(f"a line reader answers Progress or None, not {type(progress).__name__}")
+        except FENCED as error:  # the job goes on without its progress
+            self.broken = self._fault(error)
+            _log.warning("%s; its progress is not shown", self.broken.message)
+            return None
+        return progress

@@ -1,0 +1,144 @@
+"""All models that are installed, each loaded on first use, and the report on every plugin."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, NamedTuple
+
+from cosmos_core.errors import PluginError, UnknownName
+from cosmos_core.models.discover import Found, find_plugins
+
+if TYPE_CHECKING:
+    from cosmos_core.models.model import Loaded, Model
+
+_log = logging.getLogger(__name__)
+
+
+class PluginReport(NamedTuple):
+    """One row of `cosmos plugins`."""
+
+    kind: str  # model extension
+    name: str
+    package: str
+    version: str
+    module: str
+    status: str  # ok broken
+    error: str = ""
+    hint: str = ""
+    hooks: tuple[str, ...] = ()
+
+
+class Models:
+    """The installed models by name. `entry_points` stands in for what package metadata says."""
+
+    def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
+        self._entries = None if entry_points is None else tuple(entry_points)
+        self._loaded: dict[str, Model | PluginError] = {}
+        self._left_out: dict[Found, PluginError] = {}
+
+    @cached_property
+    def found(self) -> tuple[Found, ...]:
+        """Every model and extension by metadata alone; nothing is imported for it."""
+        return find_plugins(self._entries)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the models, those that turn out broken included."""
+        return iter(dict.fromkeys(one.name for one in self.found if one.kind == "model"))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(iter(self))
+
+    def __getitem__(self, name: str) -> Model:
+        """The model of that name, loaded on first use. Raises UnknownName or PluginError."""
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._load(self._one(name))
+            except PluginError as error:
+                self._loaded[name] = error
+        model = self._loaded[name]
+        if isinstance(model, PluginError):
+            raise model
+        return model
+
+    def report(self) -> tuple[PluginReport, ...]:
+        """Load everything, each plugin behind its fence, and tell how that went."""
+        rows: dict[Found, tuple[PluginError | None, tuple[str, ...]]] = {}
+        for one in self.found:
+            if one.kind == "model":
+                try:
+                    rows[one] = (None, self[one.name].hooks)
+                except PluginError as error:
+                    rows[one] = (error, ())
+        hooks = {extension.found: extension.hooks for extension in self._extensions}
+        for one in self.found:
+            if one.kind == "extension":
+                rows[one] = (self._left_out.get(one), hooks.get(one, ()))
+        return tuple(_row(one, *rows[one]) for one in self.found)
+
+    def _one(self, name: str) -> Found:
+        for one in self.found:
+            if one.kind == "model" and one.name == name:
+                return one
+        from cosmos_core.parameters import nearest  # brings attrs with it
+
+        names = list(self)
+        raise UnknownName(
+            f"there is no model {name!r}",
+            hint=f"{nearest(name, names)}installed: {', '.join(names) or 'none'}; see `cosmos models`",
+        )
+
+    def _load(self, one: Found) -> Model:
+        if one.rivals:
+            raise PluginError(
+                f"{len(one.rivals)} packages register the model {one.name!r}: {', '.join(one.rivals)}",
+                hint=f"remove one of them: pip uninstall {one.rivals[-1]}",
+            )
+        from cosmos_core.models.model import Model, load
+
+        loaded = load(one)
+        while True:
+            extensions = [e for e in self._extensions if e.found not in self._left_out]
+            try:
+                return Model(loaded, extensions)
+            except PluginError as error:
+                guilty = getattr(error, "found", None)
+                if guilty not in [e.found for e in extensions]:
+                    raise
+                self._leave_out(guilty, error)
+
+    @cached_property
+    def _extensions(self) -> tuple[Loaded, ...]:
+        from cosmos_core.models.model import load
+
+        extensions = []
+        for one in self.found:
+            if one.kind == "extension":
+                try:
+                    extensions.append(load(one))
+                except PluginError as error:
+                    self._leave_out(one, error)
+        return tuple(extensions)
+
+    def _leave_out(self, one: Found, error: PluginError) -> None:
+        self._left_out[one] = error
+        _log.warning("%s; it is left out", error.message)
+
+
+def _row(one: Found, error: PluginError | None, hooks: tuple[str, ...]) -> PluginReport:
+    return PluginReport(
+        kind=one.kind,
+        name=one.name,
+        package=one.package,
+        version=one.version,
+        module=one.entry.value.partition(":")[0],
+        status="broken" if error else "ok",
+        error=error.message if error else "",
+        hint=error.hint if error else "",
+        hooks=hooks,
+    )
