@@ -265,11 +265,11 @@ class _Reader:
                 document[field.name] = None
                 self.given.append(name)
                 return None
-            whole = from_json(value, dict, "a JSON object") if isinstance(value, str) else value
-            if not isinstance(whole, Mapping):
+            try:
+                pairs.extend(_keys_and_values(value).items())
+            except WrongValue as fault:  # goes on, for what else may be wrong
                 inner = ", ".join(f"{name}.{f.name}" for f in _fields(field.nested)[:_MANY])
-                raise WrongValue("wants keys of its own, not one value", hint=f"there is {inner}")
-            pairs.extend(whole.items())
+                self._problem(name, fault.message, f"there is {inner}", fault.code)
         inside: dict[str, Any] = {}
         base = None if default is NOTHING else default
         result = self.instance(field.nested, pairs, f"{name}.", base, inside)
@@ -302,6 +302,13 @@ class _Reader:
         self.problems.append(
             Problem(field=self.field_prefix + name, message=message, hint=hint, code=code, severity="error")
         )
+
+
+def _keys_and_values(value: Any) -> Mapping[Any, Any]:
+    whole = from_json(value, dict, "a JSON object") if isinstance(value, str) else value
+    if not isinstance(whole, Mapping):
+        raise WrongValue(f"wants keys of its own, not {text_form(value)}")
+    return whole
 
 
 def _twice() -> WrongValue:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cosmos_core.models.registry import Models as Models
     from cosmos_core.models.registry import PluginReport as PluginReport
     from cosmos_core.models.schema import json_schema as json_schema
-    from cosmos_core.models.verdict import judge as judge
-    from cosmos_core.models.verdict import matching as matching
 
 _HOME_OF = {
     "Found": "discover",
@@ -26,8 +24,6 @@ _HOME_OF = {
     "Models": "registry",
     "PluginReport": "registry",
     "json_schema": "schema",
-    "judge": "verdict",
-    "matching": "verdict",
 }
 
 __all__ = [*_HOME_OF]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from cosmos_core.hookspecs import PROJECT, Spec
 from cosmos_core.models.discover import Found
 from cosmos_core.models.fence import FENCED, PluginFailure, broken, culprit, failure
 from cosmos_core.models.guards import WrongAnswer, guards
-from cosmos_core.parameters import keys, nearest
+from cosmos_core.parameters import nearest
 from cosmos_core.values import (
     Bundle,
     Command,
@@ -79,12 +79,6 @@ class Model:
             )
         return self.info.toolkits[names.index(name)]
 
-    def keys_elsewhere(self, toolkit: str) -> Mapping[str, tuple[str, ...]]:
-        """The parameter names of this model's other toolkits, to say where an unknown key belongs."""
-        return {
-            t.name: tuple(k.name for k in keys(t.parameters)) for t in self.info.toolkits if t.name != toolkit
-        }
-
     def describe(self) -> ModelInfo:
         """What this model is. `info` is what it said when it was loaded."""
         info: ModelInfo = self.pm.hook.describe()
@@ -111,7 +105,7 @@ class Model:
         return reader
 
     def parse_outputs(self, job: Job[Any], result: Result) -> tuple[Outputs, ...]:
-        """What the plugin makes of the outputs, one for each request; `judge` has the last word."""
+        """What the plugin makes of the outputs, one for each request; `verdict` has the last word."""
         outputs: tuple[Outputs, ...] = self.pm.hook.parse_outputs(job=job, result=result)
         return outputs
 

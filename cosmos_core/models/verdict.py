@@ -1,4 +1,4 @@
-"""The verdict on each request of a job: its required files are there, and the command ended well."""
+"""The verdict on a run: the command ended well, and the required files are there and hold something."""
 
 from __future__ import annotations
 
@@ -8,46 +8,21 @@ from functools import lru_cache
 
 from attrs import evolve
 
-from cosmos_core.values import Failure, Fetch, Job, Outputs, Request, Result
+from cosmos_core.values import Bundle, Failure, Fetch, Outputs, Result
 
 
-def judge(
-    job: Job[object],
-    fetch: Iterable[Fetch],
-    result: Result,
-    outputs: Iterable[Outputs],
-    *,
-    ended: Failure | None = None,
-) -> tuple[Outputs, ...]:
-    """`outputs` (one for each request), with `failure` filled in where nothing else says that it failed.
+def verdict(bundle: Bundle, result: Result, outputs: Outputs) -> Outputs:
+    """`outputs` with `failure` filled in, where it has none yet and the exit code or the files tell of one.
 
-    `ended` is why the core itself ended the job, such as its time limit: it stands above what the plugin
-    reads from the log. In a batch that ended badly, a request has not failed if its own required files are
-    all there.
+    A failure that is already there stays: whoever set it knew more than that.
     """
-    wanted = tuple(fetch)
-    at_the_end = ended or _of_the_exit_code(result)
-    return tuple(
-        evolve(said, failure=_failure(request, job, wanted, result, said, ended, at_the_end))
-        for request, said in zip(job.requests, outputs, strict=True)
-    )
-
-
-def _failure(
-    request: Request[object],
-    job: Job[object],
-    fetch: tuple[Fetch, ...],
-    result: Result,
-    said: Outputs,
-    ended: Failure | None,
-    at_the_end: Failure | None,
-) -> Failure | None:
-    required = [f for f in fetch if f.required and f.request in (None, request.id)]
-    incomplete = next((wrong for wrong in (_of_the_files(f, result) for f in required) if wrong), None)
-    its_own = len(job.requests) > 1 and any(f.request == request.id for f in required)
-    if at_the_end and its_own and not incomplete:
-        return said.failure
-    return ended or said.failure or at_the_end or incomplete
+    if outputs.failure:
+        return outputs
+    failure = _of_the_exit_code(result)
+    for fetch in bundle.fetch:
+        if fetch.required and not failure:
+            failure = _of_the_files(fetch, result)
+    return evolve(outputs, failure=failure)
 
 
 def _of_the_exit_code(result: Result) -> Failure | None:
