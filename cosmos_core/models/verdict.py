@@ -43,7 +43,7 @@ def _of_the_files(fetch: Fetch, result: Result) -> Failure | None:
         message = f"the command ended without writing outputs/{fetch.pattern}"
         return Failure(code="missing_output", message=message, hint=hint)
     empty = [path for path in there if not result.files[path]]
-    if len(empty) < len(there):
+    if not empty:
         return None
     return Failure(code="empty_output", message=f"outputs/{empty[0]} is empty", hint=hint)
 
