@@ -64,13 +64,17 @@ def follow_progress(job: Job[Parameters]) -> LineReader:
 class _Follower:
     job: Job[Parameters]
     current: Request[Parameters]
-    fraction: float = 0.0
+    reached: dict[str, float] = field(factory=dict)  # request -> fraction
     message: str = "loading the model"
     bars: int = 0  # begun since the sample began, by all ranks together
     last_step: int | None = None
     shows_zero: bool = False  # whether bars announce themselves with step 0, as tqdm's do
     chunk_told: int | None = None
     done: set[str] = field(factory=set)
+
+    @property
+    def fraction(self) -> float:
+        return self.reached.get(self.current.id, 0.0)
 
     @property
     def ranks(self) -> int:
@@ -111,15 +115,14 @@ class _Follower:
         fraction = max(self.fraction, fraction or 0.0)
         if (message, fraction) == (self.message, self.fraction) and doomed is None:
             return None
-        self.message, self.fraction = message, fraction
+        self.message, self.reached[self.current.id] = message, fraction
         return Progress(fraction=fraction, message=message, request=self.current.id, doomed=doomed)
 
     def _sample(self, name: str, words: str) -> Progress | None:
         request = next((request for request in self.job.requests if request.id == name), None)
         if request is None or request.id in self.done:
             return None
-        if request is not self.current:
-            self.current, self.fraction = request, 0.0
+        self.current = request
         self.bars, self.last_step, self.chunk_told = 0, None, None
         return self._say(words if len(self.job.requests) > 1 else "the model is loaded")
 
@@ -130,7 +133,7 @@ class _Follower:
         chunks = max(chunks_of(self.current) or 1, self.chunk_told or 1)
         chunk = min(self.chunk_told or max(self._chunks_begun(), 1), chunks)
         fraction = min((chunk - 1 + step / steps) / chunks, _ALMOST)
-        if 0 < fraction <= self.fraction:
+        if self.fraction > 0 and fraction <= self.fraction:
             return None  # a rank that lags behind shows an older step
         words = f"sampling {step}/{steps}"
         return self._say(words if chunks == 1 else f"chunk {chunk}/{chunks}, {words}", fraction)

@@ -14,6 +14,7 @@ from cosmos_transfer.transfer25.asked import frames_read
 from cosmos_transfer.transfer25.parameters import (
     CONTROLS,
     IMAGE_SUFFIXES,
+    INPUTS,
     MAX_FRAMES_READ,
     VIDEO_SUFFIXES,
     Parameters,
@@ -25,8 +26,10 @@ _ANY_SUFFIX = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npz")
 
 def about_inputs(request: Request[Any]) -> Iterator[Problem]:
     """What each file's name and content tell by themselves."""
+    declared = {slot.name for slot in INPUTS}
     for item in request.inputs:
-        yield from _about_the_file(item)
+        if item.slot in declared or item.slot.startswith("mask."):  # an unknown slot is the core's to refuse
+            yield from _about_the_file(item)
     video = request.one("video")
     if video is not None and video.media is not None and video.media.kind == "video":
         yield from _about_rate_and_rotation(video)
@@ -141,6 +144,8 @@ def about_lengths(request: Request[Parameters]) -> Iterator[Problem]:
     for item in _companions(request):
         if item.media is None or item.media.frames is None or item.media.frames >= wanted:
             continue
+        if item.media.kind not in _taken(item.slot):
+            continue  # said already
         yield Problem(
             field=item.slot,
             message=f"{item.name} has {item.media.frames} frames, and {wanted} are read from {video.name}",

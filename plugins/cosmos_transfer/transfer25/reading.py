@@ -45,7 +45,6 @@ _OWN_KEY = {
 
 _VIEWS = ("front_wide", "cross_right", "rear_right", "rear", "rear_left", "cross_left", "front_tele")
 _KINDS_APART = (
-    (_VIEWS, "a multiview spec (examples/multiview.py)"),
     (("head_color", "hand_left", "hand_right"), "an Agibot multiview spec"),
     (("camera_sequence",), "a plenoptic spec"),
 )
@@ -96,15 +95,22 @@ def _is_ours(spec: Any) -> bool:
         return any(_is_ours(item) for item in spec)
     if not isinstance(spec, dict):
         return False
-    return "video_path" in spec or any(key in spec for keys, _ in _KINDS_APART for key in keys)
+    return "video_path" in spec or _kind_apart(spec) is not None
+
+
+def _kind_apart(spec: Mapping[str, Any]) -> str | None:
+    """What else of Transfer2.5's the spec is; views without controls are Predict2.5's."""
+    views = [spec[view] for view in _VIEWS if isinstance(spec.get(view), dict)]
+    if any("control_path" in view for view in views):
+        return "a multiview spec (examples/multiview.py)"
+    return next((words for keys, words in _KINDS_APART if any(key in spec for key in keys)), None)
 
 
 def _draft(path: Path, where: str, spec: Any, wrong: list[str]) -> Draft:
     if not isinstance(spec, dict):
         wrong.append(f"{where}: a spec is one object; write several as .jsonl, one object a line")
         return Draft()
-    other = next((words for keys, words in _KINDS_APART if any(key in spec for key in keys)), None)
-    if other:
+    if other := _kind_apart(spec):
         wrong.append(
             f"{where} is {other}; of Cosmos-Transfer2.5 only single-view specs (`video_path`) are supported"
         )
