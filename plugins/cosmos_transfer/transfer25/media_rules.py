@@ -1,6 +1,7 @@
 """What is wrong with the input files: names, kinds, lengths, rates.
 
-`Input.media` is None while nobody has looked into the file, and then only its name is judged.
+`Input.media` is None while nobody has looked into the file, and then only its name is judged. Unknown slots,
+and files that are unreadable or not of a kind that their slot takes, are the core's to refuse.
 """
 
 from __future__ import annotations
@@ -28,14 +29,13 @@ def about_inputs(request: Request[Any]) -> Iterator[Problem]:
     """What each file's name and content tell by themselves."""
     declared = {slot.name for slot in INPUTS}
     for item in request.inputs:
-        if item.slot in declared or item.slot.startswith("mask."):  # an unknown slot is the core's to refuse
-            yield from _about_the_file(item)
+        if item.slot in declared or item.slot.startswith("mask."):
+            yield from _about_the_suffix(item)
+        if item.media is not None and item.media.rotation:
+            yield _turned(item, item.media.rotation)
     video = request.one("video")
-    if video is not None and video.media is not None and video.media.kind == "video":
-        yield from _about_rate_and_rotation(video)
-    for item in request.inputs:
-        if item.slot != "video" and item.media is not None and item.media.rotation:
-            yield _turned(item)
+    if video is not None and video.media is not None and video.media.fps is not None:
+        yield from _about_the_rate(video, video.media.fps)
 
 
 def _taken(slot: str) -> dict[str, tuple[str, ...]]:
@@ -46,33 +46,15 @@ def _taken(slot: str) -> dict[str, tuple[str, ...]]:
     return {kind: _SUFFIXES[kind] for kind in kinds}
 
 
-def _about_the_file(item: Input) -> Iterator[Problem]:
+def _about_the_suffix(item: Input) -> Iterator[Problem]:
     takes = _taken(item.slot)
-    kind = item.media.kind if item.media is not None else None
-    if kind == "unknown":
-        yield Problem(
-            field=item.slot,
-            message=f"{item.name} cannot be read: it is no {' or '.join(takes)}, or it is damaged",
-            hint="play it here first; a file that was cut off on its way has to be copied again",
-            code="unreadable",
-        )
-    elif kind is not None and kind not in takes:
-        yield Problem(
-            field=item.slot,
-            message=f"{item.name} is {kind}, and {item.slot} takes {' or '.join(takes)}",
-            hint="give a file of that kind "
-            f"({', '.join(s for suffixes in takes.values() for s in suffixes)})",
-            code="kind",
-        )
+    if item.media is None:
+        fitting = tuple(suffix for suffixes in takes.values() for suffix in suffixes)
+    elif item.media.kind in takes:
+        fitting = takes[item.media.kind]
     else:
-        fitting = takes[kind] if kind else tuple(s for suffixes in takes.values() for s in suffixes)
-        yield from _about_the_suffix(item, fitting)
-
-
-def _about_the_suffix(item: Input, fitting: tuple[str, ...]) -> Iterator[Problem]:
-    suffix = PurePosixPath(
-        item.name
-    ).suffix.lower()  # upper case is no matter: the link is made in lower case
+        return
+    suffix = PurePosixPath(item.name).suffix.lower()  # its link is made in lower case
     if suffix in fitting:
         return
     if not suffix:
@@ -89,36 +71,29 @@ def _about_the_suffix(item: Input, fitting: tuple[str, ...]) -> Iterator[Problem
     )
 
 
-def _about_rate_and_rotation(video: Input) -> Iterator[Problem]:
-    media = video.media
-    assert media is not None
-    if media.fps is not None and int(media.fps) < 1:
+def _about_the_rate(video: Input, fps: float) -> Iterator[Problem]:
+    if int(fps) < 1:
         yield Problem(
             field="video",
-            message=f"{video.name} has {media.fps:g} frames a second; the toolkit cuts that to 0 and "
-            "cannot write",
+            message=f"{video.name} has {fps:g} frames a second; the toolkit cuts that to 0 and cannot write",
             hint="give the video a rate of at least 1: ffmpeg -r 24 -i IN OUT",
             code="fps_below_one",
         )
-    elif media.fps is not None and media.fps != int(media.fps):
+    elif fps != int(fps):
         yield Problem(
             field="video",
-            message=f"{video.name} has {media.fps:.5g} frames a second, and the result will have "
-            f"{int(media.fps)}: it plays a little slower",
+            message=f"{video.name} has {fps:.5g} frames a second, and the result will have "
+            f"{int(fps)}: it plays a little slower",
             hint="set the rate of the result back afterwards, or convert the video to a whole number first",
             code="fps_cut",
             severity="warning",
         )
-    if media.rotation:
-        yield _turned(video)
 
 
-def _turned(item: Input) -> Problem:
-    assert item.media is not None
+def _turned(item: Input, rotation: int) -> Problem:
     return Problem(
         field=item.slot,
-        message=f"{item.name} is stored turned by {item.media.rotation} degrees, and the toolkit reads it "
-        "as stored",
+        message=f"{item.name} is stored turned by {rotation} degrees, and the toolkit reads it as stored",
         hint="write the rotation into the pictures first: ffmpeg -i IN OUT",
         code="rotation",
         severity="warning",
