@@ -16,7 +16,7 @@ from cosmos_core.hookspecs import hookimpl
 from cosmos_core.models import checks
 from cosmos_core.models.fence import FENCED
 from cosmos_core.models.progress import FencedReader
-from cosmos_core.values import Job, ModelInfo, Outputs, Problem
+from cosmos_core.values import Job, Outputs, Problem
 
 Wrap = Generator[None, Any, Any]
 Fault = Callable[[str, BaseException], PluginError]
@@ -38,7 +38,7 @@ def guards(fault: Fault, *, outer: bool, fills: bool) -> SimpleNamespace:
     stands for the default answer; without, a wrapper has forgotten its `return`.
     """
     mark = hookimpl(wrapper=True, tryfirst=True) if outer else hookimpl(wrapper=True, trylast=True)
-    seen: ModelInfo | None = None  # describe() mostly answers the same object: one look is enough
+    seen: Any = WrongAnswer  # describe() mostly answers the same object: one look is enough
 
     def describe() -> Wrap:
         nonlocal seen

@@ -58,10 +58,6 @@ class Model:
         if wrapped:
             self.pm.register(guards(self._fault_inside, outer=False, fills=True), "cosmos-inner-guard")
         self.pm.register(guards(self._fault, outer=True, fills=not wrapped), "cosmos-outer-guard")
-        hook = self.pm.hook
-        self._validate_inputs = hook.validate_inputs
-        self._convert_inputs = hook.convert_inputs
-        self._choose_script = hook.choose_script
         self.info = self.describe()
 
     def __repr__(self) -> str:
@@ -81,38 +77,46 @@ class Model:
 
     def describe(self) -> ModelInfo:
         """What this model is. `info` is what it said when it was loaded."""
-        info: ModelInfo = self.pm.hook.describe()
+        info: ModelInfo = self._ask("describe")
         return info
 
     def validate_inputs(self, request: Request[Any]) -> tuple[Problem, ...]:
         """What the plugin and the extensions find wrong with what is known so far."""
-        problems: tuple[Problem, ...] = self._validate_inputs(request=request)
+        problems: tuple[Problem, ...] = self._ask("validate_inputs", request=request)
         return problems
 
     def convert_inputs(self, job: Job[Any]) -> Bundle:
         """The files for the job's folder, where inputs go, what to fetch."""
-        bundle: Bundle = self._convert_inputs(job=job)
+        bundle: Bundle = self._ask("convert_inputs", job=job)
         return bundle
 
     def choose_script(self, job: Job[Any], bundle: Bundle) -> Command:
         """The command that runs the job."""
-        command: Command = self._choose_script(job=job, bundle=bundle)
+        command: Command = self._ask("choose_script", job=job, bundle=bundle)
         return command
 
     def follow_progress(self, job: Job[Any]) -> LineReader:
         """A reader of log lines that cannot raise; it understands `@cosmos {json}` lines by itself."""
-        reader: LineReader = self.pm.hook.follow_progress(job=job)
+        reader: LineReader = self._ask("follow_progress", job=job)
         return reader
 
     def parse_outputs(self, job: Job[Any], result: Result) -> tuple[Outputs, ...]:
         """What the plugin makes of the outputs, one for each request; `verdict` has the last word."""
-        outputs: tuple[Outputs, ...] = self.pm.hook.parse_outputs(job=job, result=result)
+        outputs: tuple[Outputs, ...] = self._ask("parse_outputs", job=job, result=result)
         return outputs
 
     def read_spec(self, path: Path) -> tuple[Draft, ...] | None:
         """A spec file of one of the toolkits' own, read back; None if it is not one of this model's."""
-        drafts: tuple[Draft, ...] | None = self.pm.hook.read_spec(path=path)
+        drafts: tuple[Draft, ...] | None = self._ask("read_spec", path=path)
         return drafts
+
+    def _ask(self, hook: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self.pm.hook, hook)(**arguments)
+        except (
+            RuntimeError
+        ) as error:  # a wrapper that yields twice: pluggy's own complaint passes by the guards
+            raise self._fault(hook, error) from error
 
     def _impls(self, hook: str) -> list[Any]:
         """The implementations of plugin and extensions, in the order in which pluggy calls them."""

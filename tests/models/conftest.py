@@ -81,4 +81,9 @@ class Plain:
 
 plain = Plain()
 '''
-"""Source of a minimal plugin; tests append to it."""
+
+
+@pytest.fixture
+def plain_source() -> str:
+    """The source of a minimal plugin: the class `Plain` and an instance of it, `plain`."""
+    return MINIMAL
