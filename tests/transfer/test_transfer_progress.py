@@ -40,6 +40,8 @@ def test_a_run_from_start_to_end() -> None:
     read = reader(of_frames(93))
     progress = told(
         read,
+        "Imported 1 of 3",
+        "Imported 2 of 3",
         message("Downloading checkpoint nvidia/Cosmos-Transfer2.5-2B/general/edge(61f5694b-1)"),
         message("Saved config to /job/outputs/config.yaml"),
         message("[1/1] Processing sample rs_1"),
@@ -51,7 +53,8 @@ def test_a_run_from_start_to_end() -> None:
         message("Generated video saved to /job/outputs/rs_1.mp4", "SUCCESS"),
     )
     words = [one.message for one in progress]
-    assert words[:6] == [
+    assert words[:7] == [
+        "loading the model",
         "downloading nvidia/Cosmos-Transfer2.5-2B/general/edge",
         "the model is loaded",
         "checking the prompt",
@@ -129,9 +132,16 @@ def test_a_blocked_prompt_dooms_a_job_on_several_gpus_only() -> None:
     assert together.doomed.code == "prompt_blocked"
 
 
+def test_a_blocked_prompt_is_seen_whatever_it_says() -> None:
+    for words in (bar(3), message("Running guardrail check on video..."), "[1/1] Processing sample rs_1"):
+        [progress] = told(reader(of_frames(93, gpus=2)), BLOCKED + words)
+        assert progress.doomed is not None
+
+
 def test_only_the_program_itself_dooms_a_job() -> None:
     read = reader(of_frames(93, gpus=4))
-    assert told(read, "Guardrail blocked generation. Prompt: x", "saying " + BLOCKED) == []
+    progress = told(read, "Guardrail blocked generation. Prompt: x", "saying " + BLOCKED)
+    assert [one.doomed for one in progress] == [None]
 
 
 _words = st.sampled_from(

@@ -65,7 +65,7 @@ class _Follower:
     job: Job[Parameters]
     current: Request[Parameters]
     reached: dict[str, float] = field(factory=dict)  # request -> fraction
-    message: str = "loading the model"
+    message: str = ""
     bars: int = 0  # begun since the sample began, by all ranks together
     last_step: int | None = None
     shows_zero: bool = False  # whether bars announce themselves with step 0, as tqdm's do
@@ -81,16 +81,17 @@ class _Follower:
         return self.job.requests[0].gpus or 1
 
     def __call__(self, line: str) -> Progress | None:
-        told = None
+        told: Progress | None = None
         for part in lines_of(line):
-            told = self._read(part) or told
+            if told is None or told.doomed is None:
+                told = self._read(part) or told
         return told
 
     def _read(self, line: str) -> Progress | None:
+        if BLOCKED.match(line):  # first, since it holds the user's own words
+            return self._blocked()
         if bar := _BAR.search(line):
             return self._bar(int(bar["step"]), int(bar["steps"]))
-        if BLOCKED.match(line):
-            return self._blocked()
         if sample := SAMPLE.match(line):
             return self._sample(sample["name"], f"sample {sample['number']} of {sample['count']}")
         if chunk := _CHUNK.match(line):
@@ -106,7 +107,7 @@ class _Follower:
         for pattern, words in _WORDS:
             if pattern.match(line):
                 return self._say(words)
-        return None
+        return None if self.message else self._say("loading the model")
 
     def _say(
         self, message: str, fraction: float | None = None, doomed: Failure | None = None
