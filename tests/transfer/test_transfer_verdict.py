@@ -161,6 +161,9 @@ CRASHES = {
     "1 validation error for InferenceArguments\nedge.control_weight\n"
     "  Input should be less than or equal to 1 [type=less_than_equal, input_value=1.5]\n",
     "killed": CHILD_FAILED.replace("exitcode  : 1", "exitcode  : -9"),
+    "stopped": traceback(
+        "torch.distributed.elastic.multiprocessing.api.SignalException: Process 7 got signal: 15"
+    ),
     "crashed": traceback("KeyError: '999'"),
 }
 

@@ -138,6 +138,12 @@ SIGNATURES = (
         transient=True,
     ),
     _sign(
+        r"SignalException: Process \d+ got signal: ",
+        "stopped",
+        "the toolkit was told to stop before it was done",
+        "run it again, unless you stopped it yourself",
+    ),
+    _sign(
         r"\bSignal 9 \(SIGKILL\)|\bexitcode\s*: -9\b",
         "killed",
         "the system killed the toolkit, most likely because the host's memory (not the GPU's) ran out",
