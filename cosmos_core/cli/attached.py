@@ -1,0 +1,135 @@
+"""Executing and following runs in the foreground: progress, Ctrl-C, the last words, the exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cosmos_core.cli.printing import print_end, print_paused
+from cosmos_core.cli.progress import Progress, progress_of
+from cosmos_core.cli.screen import print_json, say
+from cosmos_core.documents import Document, items_document, run_document
+
+if TYPE_CHECKING:
+    from cosmos_core.app import Cosmos
+    from cosmos_core.store.records import RunRecord
+
+DONE, ENDED_BADLY, PAUSED, INTERRUPTED = 0, 1, 4, 130
+_SECOND_THOUGHTS_S = 2.0
+
+Move = Callable[["RunRecord", Progress], "RunRecord"]
+
+
+def carry_out(
+    cosmos: Cosmos, runs: Sequence[RunRecord], *, detach: bool, progress: str | None, as_json: bool
+) -> int:
+    """Start runs (or go on with them), follow them unless `detach`, and answer the exit code."""
+    for run in runs:
+        for warning in run.warnings:
+            say(f"warning: {warning}", sys.stderr)
+    if detach:
+        return _launch(cosmos, runs, as_json=as_json)
+    return foreground(
+        cosmos,
+        runs,
+        # a run that was started once goes on; one that ended already is told by `execute`, as a mistake
+        lambda run, bar: (cosmos.follow if run.submitted_at and not run.ended else cosmos.execute)(run.id, bar.update),
+        progress=progress,
+        as_json=as_json,
+    )
+
+
+def foreground(
+    cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progress: str | None, as_json: bool
+) -> int:
+    """Move runs to their ends one after the other, with progress, and answer the exit code."""
+    ended: list[RunRecord] = []
+    shown = progress_of(progress)
+    for run in runs:
+        try:
+            with shown:
+                ended.append(move(run, shown))
+        except KeyboardInterrupt:
+            return _interrupted(cosmos, [run, *runs[len(ended) + 1 :]])
+        if not as_json:
+            tell_end(cosmos, ended[-1])
+    if as_json:
+        print_json(documents(ended))
+    return exit_code(ended)
+
+
+def tell_end(cosmos: Cosmos, run: RunRecord) -> None:
+    """The last words on a run that was followed."""
+    if run.paused is not None and not run.ended:
+        print_paused(run)
+    else:
+        print_end(run, tail=() if run.status == "completed" else _tail(cosmos, run))
+
+
+def documents(runs: Sequence[RunRecord]) -> Document:
+    """One run as its document, several as a list."""
+    return run_document(runs[0]) if len(runs) == 1 else items_document([run_document(run) for run in runs])
+
+
+def exit_code(runs: Sequence[RunRecord]) -> int:
+    """What runs that were executed or awaited make a command end with."""
+    if any(run.ended and run.status != "completed" for run in runs):
+        return ENDED_BADLY
+    return PAUSED if any(run.paused is not None and not run.ended for run in runs) else DONE
+
+
+def _launch(cosmos: Cosmos, runs: Sequence[RunRecord], *, as_json: bool) -> int:
+    started = []
+    for run in runs:
+        started.append(cosmos.start(run.id))
+        if not as_json:
+            _tell_launched(started[-1])
+    if as_json:
+        print_json(documents(started))
+    return exit_code(started)
+
+
+def _tell_launched(run: RunRecord) -> None:
+    if run.paused is not None:
+        print_paused(run)
+        return
+    simulated = ", simulated" if run.simulated else ""
+    say(f"{run.id}  {run.status} on {run.target}{simulated}")
+    say(f"  cosmos attach {run.id}   follow it")
+    say(f"  cosmos wait {run.id}     wait for its end")
+
+
+def _tail(cosmos: Cosmos, run: RunRecord, lines: int = 6) -> tuple[str, ...]:
+    """The last lines of a run's log, where the cause often stands."""
+    if run.job_id is None:
+        return ()
+    kept = b""
+    for chunk in cosmos.logs(run.id):
+        kept = (kept + chunk)[-8192:]
+    text = kept.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return tuple(line for line in text.split("\n") if line.strip())[-lines:]
+
+
+def _interrupted(cosmos: Cosmos, left: Sequence[RunRecord]) -> int:
+    """The first Ctrl-C lets go of the run; a second one soon after it cancels."""
+    run = cosmos.get(left[0].id)
+    name = run.id
+    status: str = getattr(run, "status", "")
+    if status in ("pending", "uploading"):
+        say(f"\nnothing was started: {name} is stored, and nothing runs until", sys.stderr)
+        say(f"  cosmos {f'inference {name}' if getattr(run, 'submitted_at', None) is None else 'sync'}", sys.stderr)
+    else:
+        say(f"\ndetached: {name} goes on without this terminal. To come back:", sys.stderr)
+        say(f"  cosmos attach {name}", sys.stderr)
+    for other in left[1:]:
+        say(f"not looked at: {other.id} ({other.status})", sys.stderr)
+    say("Ctrl-C again within two seconds cancels it.", sys.stderr)
+    try:
+        time.sleep(_SECOND_THOUGHTS_S)
+    except KeyboardInterrupt:
+        say(f"\ncancelling {name} ...", sys.stderr)
+        ended = cosmos.cancel(name)
+        say(f"{name} is {ended.status}", sys.stderr)
+    return INTERRUPTED

@@ -1,0 +1,113 @@
+"""What every command is made of: what the global options said, and a command class that shows examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cosmos_core.app import Cosmos
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+Section = tuple[str, dict[str, tuple[str, str, str]]]
+
+
+class Shared:
+    """What holds for the whole command."""
+
+    def __init__(self, *, debug: bool = False, as_json: bool = False) -> None:
+        self.config: str | None = None
+        self.debug = debug
+        self.as_json = as_json
+
+
+def _keep_config(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        shared_of(ctx).config = value
+
+
+def global_options(*, hidden: bool = False) -> list[click.Option]:
+    """`--config` and `--debug`, which may stand before or after the command's name."""
+    return [
+        click.Option(
+            ["--config"],
+            metavar="FILE",
+            expose_value=False,
+            is_eager=True,
+            hidden=hidden,
+            callback=_keep_config,
+            help="The configuration to use instead of ./cosmos.toml or your own.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            hidden=hidden,
+            help="Show a traceback with an error.",
+        ),
+    ]
+
+
+def shared_of(ctx: click.Context) -> Shared:
+    """What the global options said."""
+    found = ctx.find_object(Shared)
+    if found is None:
+        raise AssertionError("main() made one")
+    return found
+
+
+@contextmanager
+def opened(ctx: click.Context) -> Iterator[Cosmos]:
+    """The API, configured as the global options say."""
+    from cosmos_core.app import Cosmos  # brings the database and all the rest with it
+
+    with Cosmos(shared_of(ctx).config) as cosmos:
+        yield cosmos
+
+
+class Command(click.Command):
+    """A command with examples, its options under headings, and the global options hidden at its end."""
+
+    def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
+        settings.setdefault("context_settings", CONTEXT)
+        super().__init__(*args, **settings)
+        self.examples = examples
+        self.params.extend(global_options(hidden=True))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(param, "heading", "Options"), []).append(record)
+        for heading in sorted(sections, key=lambda title: title == "Options"):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples.strip().splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+        super().format_epilog(ctx, formatter)
+
+
+class Option(click.Option):
+    """An option shown under a heading."""
+
+    def __init__(self, *args: Any, heading: str = "Options", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.heading = heading
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def too_many_hint(error: click.ClickException) -> str:
+    """A word to those who forgot the quotes around a prompt."""
+    if isinstance(error, click.UsageError) and "unexpected extra argument" in error.message:
+        return 'a text with spaces wants quotes: "rain at night"'
+    return ""

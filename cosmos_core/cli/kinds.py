@@ -1,0 +1,87 @@
+"""How words on the command line are read: lengths of time, moments, texts from files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cosmos_core.values import Problem
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
+
+
+class Duration(click.ParamType):
+    """`90`, `30s`, `45m`, `2h`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = _seconds(str(value))
+        if not seconds:
+            self.fail(f"{value!r} is no length of time: say 90, 30s, 45m or 2h", param, ctx)
+        return seconds
+
+
+class Moment(click.ParamType):
+    """A date (local), a time as RFC 3339 has it, or how long ago: `2d`, `3h`."""
+
+    name = "when"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        text = str(value)
+        seconds = None if text.isdigit() else _seconds(text)  # 20261124 is a date
+        if seconds is not None:
+            return datetime.now(UTC) - timedelta(seconds=seconds)
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)  # without a zone it is local
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is no moment: say 2026-11-24, 2026-11-24T14:05:00Z, or 2d for two days ago", param, ctx
+            )
+
+
+def _seconds(text: str) -> float | None:
+    match = _LENGTH.fullmatch(text.strip())
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
+Complain = Callable[["Problem"], None]
+
+
+def text_of(word: str, field: str, complain: Complain) -> str:
+    """The prompt: as it is, from `@FILE`, from `-`; `@@` begins a text with @."""
+    if word == "-":
+        return _without_last_newline(sys.stdin.read())
+    return value_of(word, field, complain)
+
+
+def value_of(word: str, field: str, complain: Complain) -> str:
+    """A value: as it is, or from `@FILE`; `@@` begins one with @. Faults of the file are problems of `field`."""
+    if word.startswith("@@"):
+        return word[1:]
+    if not word.startswith("@"):
+        return word
+    from cosmos_core.values import Problem  # brings attrs with it
+
+    path = Path(word[1:]).expanduser()
+    try:
+        return _without_last_newline(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message, hint = f"cannot read {path}: {error.strerror}", "to begin a text with @, write @@"
+    except UnicodeDecodeError:
+        message, hint = f"{path} is no UTF-8 text", "save it as UTF-8"
+    complain(Problem(field=field, message=message, hint=hint, code="unreadable"))
+    return ""
+
+
+def _without_last_newline(text: str) -> str:
+    """Editors end a file with a line break that nobody means; what stands before it stays."""
+    return text.removesuffix("\n").removesuffix("\r")

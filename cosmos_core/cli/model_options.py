@@ -1,0 +1,161 @@
+"""A model's own options, generated from what it declares: `--video REF`, `--num-steps INTEGER`, `--weights.edge FLOAT`.
+
+A first look over the arguments finds the model: by `--model`, `--from`, or the id that comes first. What is given
+is kept as text; the core reads it by the declared type, once the toolkit is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cosmos_core.cli.base import Command, Option, opened, shared_of
+
+if TYPE_CHECKING:
+    from cosmos_core.values import ModelInfo
+
+_OPTIONS = "cosmos.model_options"
+_GIVEN = "cosmos.model_given"
+_HELP = ("--help", "-h")
+
+
+class Given:
+    """What was given by a model's own options, in order."""
+
+    def __init__(self) -> None:
+        self.inputs: list[tuple[str, str]] = []
+        self.parameters: list[tuple[str, str]] = []
+
+
+def given_by(ctx: click.Context) -> Given:
+    """What the model's own options brought."""
+    found: Given = ctx.meta.setdefault(_GIVEN, Given())
+    return found
+
+
+class ModelOption(Option):
+    """One generated option."""
+
+    def __init__(self, name: str, *, kind: str, model: str, **settings: Any) -> None:
+        flag = "--" + name.replace("_", "-")
+        super().__init__(
+            [flag, "value"],
+            multiple=True,  # twice is told by us, not swallowed
+            expose_value=False,
+            heading=f"Options of {model}",
+            **settings,
+        )
+        # a dotted name is no Python identifier, which click wants of those it is told
+        self.name = f"{kind}:{name}"
+        self.key = name
+        self.kind = kind
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        words = super().process_value(ctx, value)
+        given = given_by(ctx)
+        (given.inputs if self.kind == "input" else given.parameters).extend((self.key, word) for word in words or ())
+        return words
+
+
+class ModelCommand(Command):
+    """A command that takes the options of the model it is about. `id_first`: its first word may be an id."""
+
+    def __init__(self, *args: Any, id_first: bool = False, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.id_first = id_first
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        taken = {name for param in self.params for name in param.opts} | set(_HELP)
+        ctx.meta[_OPTIONS] = []
+        ctx.meta[_OPTIONS] = list(self._of_model(ctx, args, taken))
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, [])]
+
+    def _of_model(self, ctx: click.Context, args: list[str], taken: set[str]) -> Iterator[ModelOption]:
+        words = self._first_look(args)
+        # help and completion are given whatever else is wrong; elsewhere a wrong name is told at once
+        lenient = ctx.resilient_parsing or any(flag in args for flag in _HELP)
+        info = _info(ctx, words, lenient=lenient)
+        if info is not None:
+            yield from options_of(*info, taken, args)
+
+    def _first_look(self, args: list[str]) -> Mapping[str, str]:
+        """`model` and `source`, as far as they are there; nothing else is understood here."""
+        found: dict[str, str] = {}
+        rest = iter(args[: args.index("--")] if "--" in args else args)
+        for word in rest:
+            flag, assigned, value = word.partition("=")
+            key = {"--model": "model", "-m": "model", "--from": "source", "--config": "config"}.get(flag)
+            if key is not None:
+                found[key] = value if assigned else next(rest, "")
+            elif self.id_first and "source" not in found and (word.startswith(("ps_", "rs_", "@last"))):
+                found["source"] = word
+        return found
+
+
+def _info(ctx: click.Context, words: Mapping[str, str], *, lenient: bool) -> tuple[str, ModelInfo] | None:
+    from cosmos_core.errors import CosmosError
+    from cosmos_core.models import Models
+
+    try:
+        if words.get("model"):
+            return words["model"], Models()[words["model"]].info
+        if words.get("source"):
+            if words.get("config"):
+                shared_of(ctx).config = words["config"]
+            with opened(ctx) as cosmos:
+                model = cosmos.get(words["source"]).model_type
+                return model, cosmos.models[model].info
+    except CosmosError:
+        if not lenient:
+            raise
+    return None
+
+
+def options_of(
+    model: str, info: ModelInfo, taken: set[str], args: Sequence[str] = ()
+) -> Iterator[ModelOption]:
+    """The options of a model's toolkits together; a name that one of ours has gets none (`--set` remains).
+
+    A family of slots, `mask.*`, is shown as `--mask.NAME`, and each of its names in `args` is an option too.
+    """
+    from cosmos_core.parameters import keys
+
+    taken = set(taken)
+    several = len(info.toolkits) > 1
+    homes: dict[str, list[str]] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for toolkit in info.toolkits:
+        for slot in toolkit.inputs:
+            words = slot.help + (" (repeat)" if slot.many else "") + ("  [required]" if slot.required else "")
+            for name, hidden in _names(slot.name, args):
+                settings = {"kind": "input", "metavar": "REF", "help": words, "hidden": hidden}
+                found.setdefault(name, settings)
+                homes.setdefault(name, []).append(toolkit.name)
+        for key in keys(toolkit.parameters):
+            metavar, _, notes = key.text.partition("  ")
+            words = f"{key.help}  {notes}".strip()
+            found.setdefault(key.name, {"kind": "parameter", "metavar": metavar, "help": words})
+            homes.setdefault(key.name, []).append(toolkit.name)
+    for name, settings in found.items():
+        flag = "--" + name.replace("_", "-")
+        if flag in taken:
+            continue
+        taken.add(flag)
+        if several and len(homes[name]) < len(info.toolkits):
+            settings["help"] += f" ({', '.join(homes[name])})"
+        yield ModelOption(name, model=model, **settings)
+
+
+def _names(slot: str, args: Sequence[str]) -> list[tuple[str, bool]]:
+    """The options of a slot, and whether help leaves them out."""
+    if not slot.endswith(".*"):
+        return [(slot, False)]
+    stem = slot[:-1]
+    flag = "--" + stem.replace("_", "-")
+    used = dict.fromkeys(stem + a.partition("=")[0][len(flag) :] for a in args if a.startswith(flag))
+    return [(f"{stem}NAME", False), *((name, True) for name in used if name not in (stem, f"{stem}NAME"))]

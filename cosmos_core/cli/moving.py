@@ -1,0 +1,163 @@
+"""`attach`, `wait`, `cancel`, `sync`: the commands that move runs which are there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cosmos_core.cli.base import Command, json_option, opened
+from cosmos_core.cli.completing import complete_runs
+from cosmos_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cosmos_core.store.records import RunRecord
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["bar", "plain", "jsonl", "none"]),
+    help="How to tell of progress.  [default: bar on a terminal, else plain]",
+)
+
+
+def ids_of(words: Sequence[str]) -> list[str]:
+    """Ids as they were given; `-` stands for those on standard input."""
+    ids: list[str] = []
+    for word in words:
+        ids += sys.stdin.read().split() if word == "-" else [word]
+    return ids
+
+
+def _started(runs: Sequence[RunRecord]) -> Sequence[RunRecord]:
+    for run in runs:
+        if run.submitted_at is None and not run.ended:
+            raise UsageError(f"{run.id} is only stored, nothing runs", hint=f"`cosmos inference {run.id}` starts it")
+    return runs
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos attach @last
+cosmos attach rs_8d3h5n7p --progress plain
+""",
+)
+@click.argument("id", shell_complete=complete_runs)
+@progress_option
+@json_option
+@click.pass_context
+def attach(ctx: click.Context, id: str, progress: str | None, as_json: bool) -> None:  # noqa: A002
+    """Follow a run that is under way until it ends.
+
+    Any number of terminals may follow one run. Ctrl-C lets go of it; twice cancels it.
+    """
+    from cosmos_core.cli.attached import foreground
+
+    with opened(ctx) as cosmos:
+        runs = _started(cosmos.runs_of([id]))
+        ctx.exit(
+            foreground(cosmos, runs, lambda run, bar: cosmos.follow(run.id, bar.update), progress=progress, as_json=as_json)
+        )
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos wait rs_8d3h5n7p && mpv "$(cosmos path rs_8d3h5n7p)"
+cosmos list runs --status running -q | cosmos wait -
+""",
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@progress_option
+@json_option
+@click.pass_context
+def wait(ctx: click.Context, ids: tuple[str, ...], progress: str | None, as_json: bool) -> None:
+    """Wait until runs end; the exit code tells whether all of them completed.
+
+    `-` reads ids from standard input.
+    """
+    from cosmos_core.cli.attached import foreground
+
+    with opened(ctx) as cosmos:
+        runs = _started(cosmos.runs_of(ids_of(ids)))
+        ctx.exit(
+            foreground(cosmos, runs, lambda run, bar: cosmos.follow(run.id, bar.update), progress=progress, as_json=as_json)
+        )
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos cancel @last
+cosmos list runs --status queued -q | cosmos cancel -
+""",
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@json_option
+@click.pass_context
+def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
+    """End runs that are not done. What they made so far, and their logs, are kept.
+
+    `-` reads ids from standard input.
+    """
+    from cosmos_core.cli.attached import documents
+    from cosmos_core.cli.screen import print_json, say
+
+    with opened(ctx) as cosmos:
+        before = cosmos.runs_of(ids_of(ids))
+        after = [cosmos.cancel(run.id) for run in before]
+        if as_json:
+            print_json(documents(after))
+            return
+        for old, new in zip(before, after, strict=True):
+            simulated = ", simulated" if new.simulated else ""
+            was = "was already" if old.ended else "is"
+            say(f"{new.id} {was} {new.status}{simulated}")
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos sync                 after a crash, a closed laptop, an outage
+cosmos sync --follow        until all that runs has ended
+""",
+)
+@click.option("--follow", "-f", is_flag=True, help="Keep at it until every run has ended or stands paused.")
+@progress_option
+@json_option
+@click.pass_context
+def sync(ctx: click.Context, follow: bool, progress: str | None, as_json: bool) -> None:
+    """Move every unfinished run that was ever started as far as it can go without waiting.
+
+    A run that `create run` only stored is left alone.
+    """
+    from cosmos_core.cli.attached import INTERRUPTED, PAUSED, exit_code, tell_end
+    from cosmos_core.cli.progress import Plain, progress_of, stage_of
+    from cosmos_core.cli.screen import print_json, say
+    from cosmos_core.documents import items_document, run_document
+
+    with opened(ctx) as cosmos:
+        # one bar cannot show many runs
+        shown = Plain() if progress in (None, "bar") else progress_of(progress)
+        try:
+            with shown:
+                runs = cosmos.sync(follow=follow, on_progress=shown.update)
+        except KeyboardInterrupt:
+            say("\nstopped looking; what runs goes on. `cosmos sync` goes on from here", sys.stderr)
+            ctx.exit(INTERRUPTED)
+        if as_json:
+            print_json(items_document([run_document(run) for run in runs]))
+        else:
+            if not runs:
+                say("nothing is unfinished")
+            for run in runs:
+                if run.ended or run.paused is not None:
+                    tell_end(cosmos, run)
+                else:
+                    simulated = ", simulated" if run.simulated else ""
+                    say(f"{run.id}  {stage_of(run)} on {run.target}{simulated}; `cosmos attach {run.id}` follows it")
+    code = exit_code(runs)
+    # without --follow nothing was awaited: how a run ended is told, and is no failure of `sync`
+    ctx.exit(code if follow or code == PAUSED else PAUSED if any(r.paused and not r.ended for r in runs) else 0)

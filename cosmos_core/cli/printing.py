@@ -1,0 +1,97 @@
+"""The last words of commands that make or follow runs: what it is, where the result is, what to type next."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cosmos_core.cli.screen import (
+    SIMULATED,
+    STATUS_STYLES,
+    one_line,
+    print_facts,
+    print_json,
+    say,
+    span,
+    styled,
+    wrapped,
+)
+from cosmos_core.documents import prompt_document, run_document
+
+if TYPE_CHECKING:
+    from cosmos_core.store.records import PromptRecord, RunRecord
+
+
+def print_new_prompt(prompt: PromptRecord, *, as_json: bool, quiet: bool) -> None:
+    """A prompt that was stored just now."""
+    if as_json:
+        print_json(prompt_document(prompt))
+    elif quiet:
+        say(prompt.id)
+    else:
+        say(f"stored the prompt {prompt.id} for {prompt.model_type}")
+        print_facts(
+            [("execute it", f"cosmos run --from {prompt.id}"), ("look at it", f"cosmos show {prompt.id}")], indent="  "
+        )
+
+
+def print_new_run(run: RunRecord, *, as_json: bool, quiet: bool) -> None:
+    """A run that was stored just now and not started."""
+    for warning in run.warnings:
+        say(f"warning: {warning}", sys.stderr)
+    if as_json:
+        print_json(run_document(run))
+    elif quiet:
+        say(run.id)
+    else:
+        say(f"stored the run {run.id} of {run.prompt_id} for {run.target}{', simulated' if run.simulated else ''}")
+        print_facts(
+            [("start it", f"cosmos inference {run.id}"), ("look at it", f"cosmos show {run.id}")], indent="  "
+        )
+
+
+def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
+    """How a run ended, where its result is, and where its history; `tail` is the end of its log."""
+    took = (run.completed_at - run.started_at).total_seconds() if run.completed_at and run.started_at else None
+    status = styled(run.status, STATUS_STYLES.get(run.status, ""), sys.stdout)
+    lasted = f", {span(took)}" if took is not None else ""
+    say(f"{status}  {run.id}  {run.model_type} on {run.target}{lasted}")
+    results = [a for a in run.artifacts if a.role == "result"]
+    fetched = [a.path for a in results if a.path]
+    facts = [("result", shlex.quote(path)) for path in fetched[:3]]
+    if len(fetched) > 3:
+        facts.append(("", f"and {len(fetched) - 3} more"))
+    if results and not fetched:
+        facts.append(("result", f"still on {run.target}; `cosmos fetch {run.id}` brings it here"))
+    if run.text:
+        facts.append(("text", one_line(run.text)))
+    facts.append(("history", f"cosmos show {run.id}"))
+    if run.simulated:
+        facts.append(("note", SIMULATED))
+    print_facts(facts, indent="  ")
+    sys.stdout.flush()
+    if run.error is not None:
+        say(f"{styled('error:', 'red', sys.stderr)} {run.error.message}", sys.stderr)
+    if run.status in ("failed", "lost") and tail:
+        say("  the last lines of its log:", sys.stderr)
+        for line in tail:
+            say(f"    {one_line(line)}", sys.stderr)
+    if run.status in ("failed", "lost"):
+        hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
+        sys.stderr.write(wrapped(f"{hint}; `cosmos logs {run.id}` prints the whole log", before="next: ", to=sys.stderr))
+
+
+def print_paused(run: RunRecord) -> None:
+    """A run that stands still: why, and how it goes on."""
+    if run.paused is None:
+        raise AssertionError("told of paused runs only")
+    say(f"{styled('paused', 'yellow', sys.stdout)}  {run.id}  {run.model_type} on {run.target}")
+    if run.simulated:
+        say(f"  note  {SIMULATED}")
+    sys.stdout.flush()
+    say(f"{styled('error:', 'red', sys.stderr)} {run.paused.reason}", sys.stderr)
+    if run.paused.hint:
+        sys.stderr.write(wrapped(run.paused.hint, before="  ", to=sys.stderr))
+    say(f"next: the run is kept; `cosmos attach {run.id}` or `cosmos sync` goes on with it", sys.stderr)

@@ -1,0 +1,152 @@
+"""Showing progress on stderr: a bar on a terminal, plain lines elsewhere, JSON lines for programs, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cosmos_core.cli.screen import one_line, say, span
+from cosmos_core.documents import eta_s, progress_document, rfc3339
+
+if TYPE_CHECKING:
+    from cosmos_core.store.records import RunRecord
+
+_LINE_EVERY_S = 10.0
+_LINE_EVERY_PERCENT = 10
+
+
+def stage_of(run: RunRecord) -> str:
+    """In one word what is being done: the stage while it is under way, else the state."""
+    waits = run.ended or run.status in ("pending", "parsing")
+    return run.status if waits or run.progress is None else run.progress.stage
+
+
+class Progress:
+    """Shows nothing. A context manager around one run at a time; `update` takes the run as it is now."""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def update(self, run: RunRecord) -> None:
+        """The run has changed."""
+
+
+class Plain(Progress):
+    """A line whenever the stage changes, and now and then within one."""
+
+    def __init__(self) -> None:
+        self._stage: tuple[str, str] | None = None
+        self._percentage = 0.0
+        self._at = 0.0
+
+    def update(self, run: RunRecord) -> None:
+        stage = (run.id, stage_of(run))
+        percentage = (run.progress.percentage if run.progress else None) or 0.0
+        now = time.monotonic()
+        if stage == self._stage:
+            further = percentage - self._percentage >= _LINE_EVERY_PERCENT
+            if not further and (now - self._at < _LINE_EVERY_S or percentage == self._percentage):
+                return
+        self._stage, self._percentage, self._at = stage, percentage, now
+        say(_words(run), sys.stderr)
+        sys.stderr.flush()
+
+
+def _words(run: RunRecord) -> str:
+    words = [run.id, stage_of(run)]
+    if run.progress is not None and not run.ended:
+        if run.progress.percentage is not None:
+            words.append(f"{run.progress.percentage:.0f}%")
+        if run.progress.message:
+            words.append(one_line(run.progress.message))
+        left = eta_s(run)
+        if left:
+            words.append(f"({span(left)} left)")
+    if run.simulated:
+        words.append("[simulated]")
+    return "  ".join(words)
+
+
+class JsonLines(Progress):
+    """One JSON object a line for every change."""
+
+    def update(self, run: RunRecord) -> None:
+        line = {
+            "id": run.id,
+            "status": run.status,
+            "simulated": run.simulated,
+            **(progress_document(run) or {"stage": None, "percentage": None, "message": "", "eta_s": None}),
+            "timestamp": rfc3339(run.progress.timestamp if run.progress else run.created_at),
+        }
+        say(json.dumps(line, allow_nan=False), sys.stderr)
+        sys.stderr.flush()
+
+
+class Bar(Progress):
+    """A bar that moves in place, and is gone when the run has ended."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # for terminals only
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Rich
+        from rich.table import Column
+
+        self._make = lambda: Rich(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[share]:>4}", markup=False),
+            TextColumn("{task.fields[clock]}", markup=False),
+            TextColumn(
+                "{task.fields[message]}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+            expand=True,
+            refresh_per_second=8,
+        )
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        self._bar = self._make()
+        self._task = self._bar.add_task("", total=None, share="", clock="", message="")
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, run: RunRecord) -> None:
+        percentage = run.progress.percentage if run.progress else None
+        left = eta_s(run)
+        spent = self._bar.tasks[0].elapsed
+        clock = span(spent) + (f", {span(left)} left" if left else "")
+        simulated = " (simulated)" if run.simulated else ""
+        self._bar.update(
+            self._task,
+            description=f"{run.id}{simulated}  {stage_of(run)}",
+            total=None if percentage is None else 100,
+            completed=percentage or 0,
+            share="" if percentage is None else f"{percentage:.0f}%",
+            clock=clock,
+            message=one_line(run.progress.message) if run.progress else "",
+        )
+
+
+def progress_of(kind: str | None) -> Progress:
+    """The display asked for; by itself a bar on a terminal, else plain lines."""
+    if kind is None:
+        kind = "bar" if sys.stderr.isatty() else "plain"
+    return {"bar": Bar, "plain": Plain, "jsonl": JsonLines, "none": Progress}[kind]()

@@ -1,0 +1,185 @@
+"""Putting data on the screen: JSON, tables that fit, times as people say them, a little colour."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+STATUS_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "lost": "red",
+    "cancelled": "yellow",
+    "paused": "yellow",
+    "running": "cyan",
+}
+SIMULATED = "simulated: a stand-in played the model, no GPU was used"
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    say(json.dumps(document, indent=2, ensure_ascii=not readable, allow_nan=False))
+
+
+def say(text: str, to: TextIO | None = None) -> None:
+    """A line for a reader, on stdout if nothing else is said."""
+    (sys.stdout if to is None else to).write(text + "\n")
+
+
+def styled(text: str, style: str, to: TextIO) -> str:
+    """`text` in colour where `to` is a terminal and NO_COLOR is not set."""
+    if style not in _CODES or os.environ.get("NO_COLOR") or not to.isatty():
+        return text
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
+
+
+def width_of(to: TextIO) -> int | None:
+    """Columns of the terminal; None where `to` is not one."""
+    return shutil.get_terminal_size((80, 24)).columns if to.isatty() else None
+
+
+def wrapped(text: str, *, before: str, to: TextIO, indent: str | None = None, style: str = "") -> str:
+    """`text` after `before`, broken between words where a terminal's line ends, with its line end."""
+    indent = " " * len(before) if indent is None else indent
+    width = width_of(to)
+    if width is None or len(indent) + 20 > width:
+        lines = [text]
+    else:
+        import textwrap  # for terminals only
+
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        lines = [
+            line
+            for part in text.split("\n")
+            for line in textwrap.wrap(part, width - len(indent), **options) or [""]  # type: ignore[arg-type]
+        ]
+    styled_lines = [styled(line, style, to) for line in lines]
+    return before + f"\n{indent}".join(styled_lines) + "\n"
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, tabs and other characters that would move the cursor."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+# -- times -----------------------------------------------------------------------------------------------------
+
+
+def when(moment: datetime | None, now: datetime | None = None) -> str:
+    """A moment in local time as people say it: `3 min ago`, `14:05`, `Nov 20 14:05`, `2025-11-20`."""
+    if moment is None:
+        return ""
+    now = now or datetime.now(UTC)
+    seconds = (now - moment).total_seconds()
+    if 0 <= seconds < 60:
+        return f"{int(seconds)} s ago"
+    if 0 <= seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    local, today = moment.astimezone(), now.astimezone()
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    if local.year == today.year:
+        return f"{local:%b} {local.day:2} {local:%H:%M}"
+    return f"{local:%Y-%m-%d}"
+
+
+def exactly(moment: datetime | None) -> str:
+    """A moment in local time, to the second, with how long ago it was while that is telling."""
+    if moment is None:
+        return ""
+    told = when(moment)
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" + (f"  ({told})" if told.endswith("ago") else "")
+
+
+def span(seconds: float | None) -> str:
+    """A length of time: `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def size(count: int | None) -> str:
+    """Bytes: `812 B`, `3.4 MB`."""
+    if count is None:
+        return ""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+# -- tables ----------------------------------------------------------------------------------------------------
+
+Row = Mapping[str, str]
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    flexible: str | None = None,
+    styles: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """A table on stdout. On a terminal it fits: `flexible` is cut, nothing wraps; elsewhere all is there.
+
+    `styles` colours cells: column -> text of the cell -> style.
+    """
+    cells = [[one_line(row.get(column, "")) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        _print_plain([[column.upper() for column in columns], *cells])
+        return
+    from rich.console import Console  # for terminals only
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        longest = max(len(column), *(Text(line[number]).cell_len for line in cells), 0)
+        cut = column == flexible
+        table.add_column(
+            column.upper(),
+            no_wrap=True,
+            overflow="ellipsis" if cut else "crop",
+            ratio=1 if cut else None,
+            min_width=8 if cut else longest,
+        )
+    for line in cells:
+        told = [
+            Text(cell, style=(styles or {}).get(column, {}).get(cell, ""))
+            for column, cell in zip(columns, line, strict=True)
+        ]
+        table.add_row(*told)
+    console.print(table)
+
+
+def _print_plain(lines: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        say("  ".join(cells).rstrip())
+
+
+def print_facts(facts: Sequence[tuple[str, str]], *, indent: str = "") -> None:
+    """Names and values below each other, those without a value left out."""
+    width = max((len(name) for name, value in facts if value), default=0)
+    for name, value in facts:
+        if value:
+            before = indent + styled(name.ljust(width), "dim", sys.stdout) + "  "
+            sys.stdout.write(
+                wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout)
+            )

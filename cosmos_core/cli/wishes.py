@@ -1,0 +1,172 @@
+"""The options of `run`, `create prompt` and `create run`, and how they become a `Wish`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cosmos_core.cli.base import Option
+from cosmos_core.cli.completing import complete_models, complete_parameters, complete_prompts_and_runs
+from cosmos_core.cli.completing import complete_slots, complete_targets
+from cosmos_core.cli.kinds import Duration, text_of, value_of
+from cosmos_core.cli.model_options import given_by
+from cosmos_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cosmos_core.app import Cosmos
+    from cosmos_core.runs.wish import Wish
+    from cosmos_core.values import Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+WHAT, WHERE, AFTER = "What to run", "Where and how", "What to do with it"
+
+
+def option(*names: str, heading: str, **settings: Any) -> Callable[[F], F]:
+    """An option of ours under a heading."""
+    return click.option(*names, cls=Option, heading=heading, **settings)
+
+
+def apply(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several decorators as one; the first is shown first."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+model_option = option(
+    "--model", "-m", heading=WHAT, metavar="MODEL", shell_complete=complete_models,
+    help="The model; `cosmos models` lists them. With --help, its own options are shown too.",
+)  # fmt: skip
+from_option = option(
+    "--from", "source", heading=WHAT, metavar="ID", shell_complete=complete_prompts_and_runs,
+    help="A stored prompt (ps_..) to execute, or a run (rs_..) to do again with what else is given changed.",
+)  # fmt: skip
+asked_options = apply(
+    option("--spec", heading=WHAT, metavar="FILE", type=click.Path(path_type=Path),
+           help="Read the toolkit's own spec file as the request; options given beside it win."),
+    option("--input", "inputs", heading=WHAT, metavar="SLOT=REF", multiple=True, shell_complete=complete_slots,
+           help="An input (repeat): a file, rs_..[:NAME] or @last[:NAME] for an output of a run, "
+                "TARGET:/path for a file that is there already."),
+    option("--set", "settings", heading=WHAT, metavar="KEY=VALUE", multiple=True, shell_complete=complete_parameters,
+           help="A parameter (repeat); KEY=@FILE reads it from a file, seed=random draws one."),
+    option("--toolkit", heading=WHAT, metavar="NAME", help="Which of the model's toolkits; `cosmos models MODEL` lists them."),
+    option("--name", heading=WHAT, metavar="TEXT", help="A name to find it by."),
+    option("--tag", "tags", heading=WHAT, metavar="TEXT", multiple=True, help="A tag (repeat)."),
+    option("--strict", heading=WHAT, is_flag=True, help="Refuse where there are warnings."),
+)  # fmt: skip
+run_options = apply(
+    option("--target", heading=WHERE, metavar="NAME", shell_complete=complete_targets,
+           help="Where it runs; `cosmos targets` lists them."),
+    option("--gpus", heading=WHERE, type=int, metavar="N", help="GPUs to use; else as many as the plugin asks for."),
+    option("--timeout", heading=WHERE, type=Duration(), metavar="DURATION",
+           help="Stop it after so long, from the command's start: 90, 30s, 45m, 2h."),
+    option("--if-busy", heading=WHERE, type=click.Choice(["wait", "fail"]), help="When no GPU is free.  [default: wait]"),
+    option("--fetch", heading=AFTER, type=click.Choice(["all", "results", "none"]),
+           help="Which outputs to bring here.  [default: all]"),
+    option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH", help="Also copy the main result there."),
+)  # fmt: skip
+dry_run_options = apply(
+    option("--dry-run", heading=AFTER, is_flag=True,
+           help="Check it, print the command, environment and image; store and start nothing."),
+    option("--out", heading=AFTER, metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+           help="With --dry-run: write the files of the job there."),
+)  # fmt: skip
+
+
+class Asked:
+    """What the arguments ask for. `problems` are faults of files that texts and values were to come from."""
+
+    def __init__(self, ctx: click.Context, text: str | None, said: Mapping[str, Any]) -> None:
+        self.problems: list[Problem] = []
+        given = given_by(ctx)
+        self.inputs = [*given.inputs, *(_pair("--input", word) for word in said["inputs"])]
+        self.parameters: dict[str, str] = {}
+        for key, word in (*given.parameters, *(_pair("--set", word) for word in said["settings"])):
+            if key in self.parameters:
+                raise UsageError(f"{key} is given twice", hint="give it once")
+            self.parameters[key] = value_of(word, key, self.problems.append)
+        self.text = None if text is None else text_of(text, "text", self.problems.append)
+        self.spec: Path | None = said["spec"]
+        self.rest = {
+            key: said[key]
+            for key in ("model", "source", "name", "tags", "toolkit", "target", "gpus", "if_busy", "fetch", "strict")
+            if said.get(key)
+            or said.get(key) == 0  # --gpus 0
+        }
+        if said.get("timeout") is not None:
+            self.rest["timeout_s"] = said["timeout"]
+        if said.get("copy_to") is not None:
+            self.rest["copy_to"] = str(Path(said["copy_to"]).absolute())
+
+    def wish(self, cosmos: Cosmos) -> Wish:
+        """The wish. Raises Refused with the faults of files, and with all else that is wrong, in one go."""
+        from attrs import evolve
+
+        from cosmos_core.runs.wish import Wish
+
+        base = self._from_spec(cosmos) if self.spec else Wish()
+        slots = {slot for slot, _ in self.inputs}
+        wish = evolve(
+            base,
+            inputs=(*(pair for pair in base.inputs if pair[0] not in slots), *self.inputs),
+            parameters={**_dotted(base.parameters), **self.parameters},
+            **({} if self.text is None else {"text": self.text}),
+            **self.rest,
+        )
+        if self.problems:
+            self._refuse(cosmos, wish)
+        return wish
+
+    def _from_spec(self, cosmos: Cosmos) -> Wish:
+        if self.spec is None:
+            raise AssertionError("asked for without a spec")
+        if "source" in self.rest:
+            raise UsageError("--spec and --from do not go together", hint="leave one of them out")
+        wishes = cosmos.read_spec(self.spec, self.rest.get("model"))
+        if len(wishes) != 1:
+            raise UsageError(
+                f"{self.spec} holds {len(wishes)} requests; one run is for one",
+                hint="give each a file of its own",
+            )
+        return wishes[0]
+
+    def _refuse(self, cosmos: Cosmos, wish: Wish) -> None:
+        from attrs import evolve
+
+        from cosmos_core.errors import Refused
+
+        unread = {problem.field for problem in self.problems}
+        known = {key: value for key, value in wish.parameters.items() if key not in unread}
+        try:
+            cosmos.dry_run(evolve(wish, parameters=known, text=wish.text or "unread"))
+        except Refused as error:
+            self.problems += [p for p in error.problems if p.field not in unread]
+        count = sum(problem.severity == "error" for problem in self.problems)
+        what = "1 problem" if count == 1 else f"{count} problems"
+        raise Refused(f"{what}; nothing was stored", problems=self.problems)
+
+
+def _pair(flag: str, word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not key or not equals:
+        form = "SLOT=REF" if flag == "--input" else "KEY=VALUE"
+        raise UsageError(f"{flag} wants {form}, not {word!r}", hint=f"`{flag} {key or 'name'}=...`")
+    return key.strip(), value
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys made dotted, so that one key can be laid over another."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _dotted(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,210 @@
+"""The JSON shapes that users and scripts see, made from the records. Times are RFC 3339 in UTC.
+
+The command line and everything that serves JSON speak through these functions, so that one run looks the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cosmos_core.app import DryRun
+    from cosmos_core.errors import CosmosError
+    from cosmos_core.store.records import Artifact, InputRecord, Page, PromptRecord, RunRecord
+    from cosmos_core.values import Media, Problem
+
+Document = dict[str, Any]
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """`2026-11-24T00:39:52.120Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: mappings, lists, text, numbers; NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if hasattr(value, "__attrs_attrs__"):
+        return {field.name: plain(getattr(value, field.name)) for field in value.__attrs_attrs__}
+    return value
+
+
+def eta_s(run: RunRecord) -> float | None:
+    """Seconds that the model's work will still take at its pace so far; None while that cannot be said."""
+    progress = run.progress
+    if run.ended or progress is None or progress.stage != "inference" or run.started_at is None:
+        return None
+    if not progress.percentage:
+        return None
+    spent = (progress.timestamp - run.started_at).total_seconds()
+    return round(max(0.0, spent * (100 - progress.percentage) / progress.percentage), 1)
+
+
+def progress_document(run: RunRecord) -> Document | None:
+    """The latest progress of a run, or None before there is any."""
+    if run.progress is None:
+        return None
+    return {
+        "stage": run.progress.stage,
+        "percentage": plain(run.progress.percentage),
+        "message": run.progress.message,
+        "eta_s": eta_s(run),
+    }
+
+
+def run_document(run: RunRecord, prompt: PromptRecord | None = None) -> Document:
+    """A run; with `prompt`, the prompt's document under that key too."""
+    document: Document = {
+        "id": run.id,
+        "prompt_id": run.prompt_id,
+        "group_id": run.group_id,
+        "job_id": run.job_id,
+        "retry_of": run.retry_of,
+        "model_type": run.model_type,
+        "name": run.name,
+        "status": run.status,
+        "target": run.target,
+        "toolkit": run.toolkit,
+        "simulated": run.simulated,
+        "created_at": rfc3339(run.created_at),
+        "submitted_at": rfc3339(run.submitted_at),
+        "started_at": rfc3339(run.started_at),
+        "completed_at": rfc3339(run.completed_at),
+        "execution_config": plain(run.execution_config),
+        "outputs": {
+            "files": dict(run.outputs.files),
+            "values": plain(run.outputs.values),
+            "artifacts": [_artifact(artifact) for artifact in run.artifacts],
+        },
+        "metadata": plain(run.metadata),
+        "warnings": list(run.warnings),
+        "progress": progress_document(run),
+        "queue": None,  # nothing waits for a GPU before there are targets that have some
+        "paused": None
+        if run.paused is None
+        else {"since": rfc3339(run.paused.since), "reason": run.paused.reason},
+        "cancel_requested_at": rfc3339(run.cancel_requested_at),
+        "reachable": run.reachable,
+        "checked_at": rfc3339(run.checked_at),
+        "error": None
+        if run.error is None
+        else {"code": run.error.code, "message": run.error.message, "hint": run.error.hint},
+        "parents": [
+            {"run_id": link.parent_id, "artifact": link.artifact, "slot": link.slot} for link in run.parents
+        ],
+        "tags": list(run.tags),
+        "rating": run.rating,
+        "scores": plain(run.scores),
+    }
+    if run.text is not None:
+        document["outputs"]["text"] = run.text
+    if prompt is not None:
+        document["prompt"] = prompt_document(prompt)
+    return document
+
+
+def _artifact(artifact: Artifact) -> Document:
+    return {
+        "name": artifact.name,
+        "role": artifact.role,
+        "path": artifact.path,
+        "remote": artifact.remote,
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "media": _media(artifact.media),
+    }
+
+
+def _media(media: Media | None) -> Document | None:
+    return None if media is None else plain(media)
+
+
+def prompt_document(prompt: PromptRecord) -> Document:
+    """A stored prompt."""
+    return {
+        "id": prompt.id,
+        "model_type": prompt.model_type,
+        "prompt_text": prompt.prompt_text,
+        "name": prompt.name,
+        "inputs": [_input(item) for item in prompt.inputs],
+        "parameters": plain(prompt.parameters),
+        "model_config": plain(prompt.model_config),
+        "created_at": rfc3339(prompt.created_at),
+        "parent_id": prompt.parent_id,
+        "tags": list(prompt.tags),
+    }
+
+
+def _input(item: InputRecord) -> Document:
+    document: Document = plain(item)
+    document["media"] = _media(item.media)
+    return document
+
+
+def any_document(record: PromptRecord | RunRecord) -> Document:
+    """The document of a record whose kind is not known beforehand."""
+    return run_document(record) if record.id.startswith("rs_") else prompt_document(record)  # type: ignore[arg-type]
+
+
+def page_document(page: Page) -> Document:
+    """One page of prompts or runs."""
+    items = [any_document(item) for item in page.items]
+    return {"items": items, "total": page.total, "limit": page.limit, "next": page.next}
+
+
+def items_document(items: list[Document]) -> Document:
+    """A list that is all there is, in the shape of a page."""
+    return {"items": items, "total": len(items), "limit": len(items), "next": None}
+
+
+def dry_run_document(dry_run: DryRun) -> Document:
+    """What a run would do."""
+    return {
+        "problems": [problem_document(problem) for problem in dry_run.problems],
+        "files": dict(dry_run.files),
+        "argv": list(dry_run.argv),
+        "env": plain(dry_run.env),
+        "cwd": dry_run.cwd,
+        "image": dry_run.image,
+        "resources": plain(dry_run.resources),
+        "request_hash": dry_run.request_hash,
+    }
+
+
+def problem_document(problem: Problem) -> Document:
+    """One thing that is wrong with a request."""
+    return {
+        "field": problem.field,
+        "message": problem.message,
+        "hint": problem.hint,
+        "code": problem.code,
+        "severity": problem.severity,
+    }
+
+
+def error_document(error: CosmosError) -> Document:
+    """An error that kept a command or a call from doing anything."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+            "problems": [problem_document(problem) for problem in error.problems],
+        }
+    }
