@@ -24,6 +24,7 @@ _BY_SUFFIX = {
 }
 _STILL_CODECS = frozenset({"png", "mjpeg", "webp", "bmp", "tiff", "jpegls", "jpeg2000", "exr", "ppm", "pgm"})
 
+
 @frozen(kw_only=True)
 class Probe:
     """What a look into a file showed; `why` says what is wrong where the kind is "unknown"."""

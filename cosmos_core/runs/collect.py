@@ -18,7 +18,11 @@ from cosmos_core.store.records import Artifact, RunRecord
 from cosmos_core.targets.host import Host
 from cosmos_core.values import Failure, Fetch, Outputs, Result
 
-_WANTED = {"all": ("result", "control", "log", "data"), "results": ("result", "log", "data"), "none": ("log", "data")}
+_WANTED = {
+    "all": ("result", "control", "log", "data"),
+    "results": ("result", "log", "data"),
+    "none": ("log", "data"),
+}
 
 
 def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[Artifact, ...]:
@@ -34,7 +38,9 @@ def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[
             name, count = f"{fetch.name or rel}-{count}", count + 1
         found[name] = Artifact(name=name, role=fetch.role, remote=f"{outputs}/{rel}", bytes=size)
     roles = _WANTED["all"]
-    return tuple(sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name)))
+    return tuple(
+        sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name))
+    )
 
 
 def _pattern_of(work: Work, rel: str) -> Fetch | None:

@@ -35,13 +35,17 @@ def is_dead(holder: str) -> bool:
 
 def _machine() -> str:
     with contextlib.suppress(OSError):
-        return f"{platform.node()}/{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}"
+        return (
+            f"{platform.node()}/{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}"
+        )
     return platform.node()
 
 
 def _born(pid: int) -> str:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
     except OSError:
         pass
     else:

@@ -68,5 +68,6 @@ class LogCopy:
 
 def _not_kept(path: Path, error: OSError) -> TargetUnusable:
     return TargetUnusable(
-        f"cannot keep the log at {path}: {error.strerror}", hint="make room or correct the permissions, then `cosmos sync`"
+        f"cannot keep the log at {path}: {error.strerror}",
+        hint="make room or correct the permissions, then `cosmos sync`",
     )

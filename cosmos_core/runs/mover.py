@@ -20,7 +20,7 @@ from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import ConfigError, PluginError, TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
-from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, kept, this_process
+from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, is_dead, kept, this_process
 from cosmos_core.runs.log import LogCopy
 from cosmos_core.runs.stage import stage, toolkit_version
 from cosmos_core.runs.watch import Watch
@@ -54,7 +54,9 @@ class Mover:
         """Submit a stored run, or go on with one that stands still, until it was launched (or is paused)."""
         run = self.store.run(run_id)
         if run.ended:
-            raise UsageError(f"{run_id} is {run.status} already", hint=f"`cosmos retry {run_id}` runs it again")
+            raise UsageError(
+                f"{run_id} is {run.status} already", hint=f"`cosmos retry {run_id}` runs it again"
+            )
         if run.submitted_at is not None:
             return self.go_on(run_id, until, on_change)
         job_id = new_id("jb")
@@ -115,7 +117,7 @@ class Mover:
             launched = run.started_at is not None or run.paused is not None
             if run.ended or (until == "launched" and launched):
                 return run
-            if run.job_id is None or self.store.lease_is_free(run.job_id, this_process()):
+            if run.job_id is None or self.store.lease_is_free(run.job_id, datetime.now(UTC), is_dead):
                 return None
             time.sleep(_GLANCE_S)
 
@@ -167,7 +169,12 @@ class _Journey:
             "lost": self._find_again,
         }
         while (step := steps.get(self.run.status)) is not None:
-            if self.run.cancel_requested_at and self.run.status in ("pending", "uploading", "queued", "running"):
+            if self.run.cancel_requested_at and self.run.status in (
+                "pending",
+                "uploading",
+                "queued",
+                "running",
+            ):
                 self._stop()
                 if self.run.ended:
                     break
@@ -200,13 +207,17 @@ class _Journey:
             work = work_of(self.run, self.prompt, self.models, self.job.dir, version)
             if self.job.bundle:
                 work = evolve(
-                    work, bundle=from_json(Bundle, self.job.bundle), command=from_json(Command, self.job.command)
+                    work,
+                    bundle=from_json(Bundle, self.job.bundle),
+                    command=from_json(Command, self.job.command),
                 )
             self._work = work
         return self._work
 
     def _move(self, to: str, **changes: Any) -> bool:
-        moved = self.store.move(self.run.id, job_epoch=self.lease.epoch, state=self.run.status, to=to, **changes)
+        moved = self.store.move(
+            self.run.id, job_epoch=self.lease.epoch, state=self.run.status, to=to, **changes
+        )
         if not moved:
             raise LeaseLost
         self.run = evolve(self.run, status=to, **changes)
@@ -256,7 +267,9 @@ class _Journey:
         return self._move("queued")
 
     def _launch(self) -> bool:
-        if self.host.stat(self.jobdir.at("job.sh")) is None:  # somebody removed the folder; nothing ever ran in it
+        if (
+            self.host.stat(self.jobdir.at("job.sh")) is None
+        ):  # somebody removed the folder; nothing ever ran in it
             return self._move("uploading")
         self._progress("queued", None, "starting")
         if not self.jobdir.has("started"):

@@ -104,14 +104,20 @@ class Planner:
         plan = Plan(prompt=prompt, prompt_is_new=new, request=request, warnings=warnings)
         if target is None or site is None:
             return plan
-        canonical_hash = request_hash(model, request)  # a plugin that cannot convert fails here, before any record
+        canonical_hash = request_hash(
+            model, request
+        )  # a plugin that cannot convert fails here, before any record
         filled = ExecutionConfig(
             target=target,
             toolkit=site,
             parameters=unstructure(parameters),
             given=given,
             gpus=request.gpus,
-            timeout_s=wish.timeout_s if wish.timeout_s is not None else source.config.timeout_s if source.config else None,
+            timeout_s=wish.timeout_s
+            if wish.timeout_s is not None
+            else source.config.timeout_s
+            if source.config
+            else None,
             if_busy=wish.if_busy or "wait",
             fetch=wish.fetch or (source.config.fetch if source.config else "all"),
             copy_to=wish.copy_to,
@@ -135,7 +141,9 @@ class Planner:
             warnings=tuple(f"{w.field}: {w.message}" for w in warnings),
             tags=wish.tags,
             parents=tuple(
-                Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot) for i in inputs if i.run_id and i.artifact
+                Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot)
+                for i in inputs
+                if i.run_id and i.artifact
             ),
         )
         return evolve(plan, run=run)
@@ -144,7 +152,9 @@ class Planner:
         if ref is None:
             return _Source()
         if self.store is None:
-            raise UsageError(f"{ref} names nothing: nothing was ever stored here", hint="see `cosmos list prompts`")
+            raise UsageError(
+                f"{ref} names nothing: nothing was ever stored here", hint="see `cosmos list prompts`"
+            )
         id_ = self.store.resolve(ref, ("ps", "rs"))
         if id_.startswith("ps_"):
             return _Source(prompt=self.store.prompt(id_))
@@ -155,7 +165,8 @@ class Planner:
         stored = source.prompt.model_type if source.prompt else None
         if wish.model and stored and wish.model != stored:
             raise UsageError(
-                f"{wish.source} is a prompt for {stored}, not for {wish.model}", hint=f"leave --model out, or say {stored}"
+                f"{wish.source} is a prompt for {stored}, not for {wish.model}",
+                hint=f"leave --model out, or say {stored}",
             )
         name = wish.model or stored
         if name is None:
@@ -183,7 +194,10 @@ class Planner:
         table = f'targets.{target.name}.toolkits."{toolkit.name}"'
         if not _usable(toolkit, target):
             if target.simulated:
-                raise UsageError(f"{toolkit.name} has no stand-in to simulate it", hint="run it on a real target: --target NAME")
+                raise UsageError(
+                    f"{toolkit.name} has no stand-in to simulate it",
+                    hint="run it on a real target: --target NAME",
+                )
             raise ConfigError(
                 f"target {target.name} does not say where {toolkit.name} is",
                 hint=f'add to the configuration: [{table}] with repo = "/where/it/is"',
@@ -207,7 +221,9 @@ class Planner:
     ) -> tuple[Any, Mapping[str, Any], tuple[str, ...]]:
         """The filled parameters, and what of them was given, as nested values and as names."""
         elsewhere = {
-            t.name: [k.name for k in keys(t.parameters)] for t in model.info.toolkits if t.name != toolkit.name
+            t.name: [k.name for k in keys(t.parameters)]
+            for t in model.info.toolkits
+            if t.name != toolkit.name
         }
         over = read(toolkit.parameters, said, known_elsewhere=elsewhere)
         whole = read(toolkit.parameters, _over(base, over.values), known_elsewhere=elsewhere)
@@ -216,7 +232,11 @@ class Planner:
             return whole.instance, whole.values, whole.given
         # The plugin is asked all the same, so that every problem shows at once: what is wrong is put right for it.
         bad = {p.field for p in (*over.problems, *whole.problems)}
-        right = {k.name: v for k in keys(toolkit.parameters) if k.name in bad and (v := _right_value(k)) is not None}
+        right = {
+            k.name: v
+            for k in keys(toolkit.parameters)
+            if k.name in bad and (v := _right_value(k)) is not None
+        }
         mended = read(toolkit.parameters, _over(_without(over.values, bad), _nested(right)))
         return mended.instance, mended.values, mended.given
 
@@ -238,11 +258,18 @@ class Planner:
         for record in new:
             if target and record.target not in (None, target.name) and record.path is None:
                 message = f"{record.ref} lies on {record.target}, and the run goes to {target.name}"
-                self._problem(record.slot, message, f"add --target {record.target}, or fetch it first", "elsewhere")
+                self._problem(
+                    record.slot, message, f"add --target {record.target}, or fetch it first", "elsewhere"
+                )
         return (*kept, *new)
 
     def _prompt(
-        self, wish: Wish, source: _Source, model: Model, inputs: tuple[InputRecord, ...], given: Mapping[str, Any]
+        self,
+        wish: Wish,
+        source: _Source,
+        model: Model,
+        inputs: tuple[InputRecord, ...],
+        given: Mapping[str, Any],
     ) -> PromptRecord:
         """The stored prompt where the wish leaves its text and inputs alone, else a new one."""
         old = source.prompt
@@ -308,7 +335,9 @@ def request_hash(model: Model, request: Request[Any]) -> str:
     """SHA-256 over what the toolkit would be given on any target: files, command and the inputs' digests."""
     toolkit = model.toolkit(request.toolkit)
     canonical = evolve(
-        request, id="request", site=Site(target="", toolkit=toolkit.name, workdir=toolkit.workdir, settings=toolkit.settings())
+        request,
+        id="request",
+        site=Site(target="", toolkit=toolkit.name, workdir=toolkit.workdir, settings=toolkit.settings()),
     )
     job = Job.of(canonical)
     bundle = model.convert_inputs(job)
@@ -334,7 +363,9 @@ def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in more.items():
         below = result.get(key)
-        result[key] = _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        result[key] = (
+            _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
     return result
 
 

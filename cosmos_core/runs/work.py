@@ -67,7 +67,9 @@ class Work:
         return work(self.argv, self.env, self.cwd)
 
 
-def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None) -> Request[Any]:
+def request_of(
+    run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None
+) -> Request[Any]:
     """The request of a stored run, with its frozen parameters."""
     config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
     return Request(
@@ -83,7 +85,9 @@ def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: 
     )
 
 
-def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:  # noqa: A002
+def work_of(
+    run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None
+) -> Work:
     """Convert a stored run for the folder `dir`. Pure but for the plugin's own package being read."""
     model = models[run.model_type]
     toolkit = model.toolkit(run.toolkit)
@@ -135,13 +139,16 @@ def secrets_of(target: Target) -> dict[str, str]:
         said = {name: expand(value, os.environ) for name, value in target.env.items()}
     except KeyError as missing:
         raise ConfigError(
-            f"{where}.env: the environment variable {missing.args[0]} is not set", hint="set it, then `cosmos sync`"
+            f"{where}.env: the environment variable {missing.args[0]} is not set",
+            hint="set it, then `cosmos sync`",
         ) from None
     if target.env_file:
         said.update(_env_file(Path(target.env_file), where))
     for name, value in said.items():
         if not _NAME.fullmatch(name) or "\n" in value:
-            raise ConfigError(f"{where}: {name!r} cannot be set", hint="a name of letters, digits, _; a value of one line")
+            raise ConfigError(
+                f"{where}: {name!r} cannot be set", hint="a name of letters, digits, _; a value of one line"
+            )
     return said
 
 
@@ -150,7 +157,8 @@ def _env_file(path: Path, where: str) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{where}.env_file: cannot read {path}: {error}", hint="check the path and permissions") from None
+        raise ConfigError(
+            f"{where}.env_file: cannot read {path}: {error}", hint="check the path and permissions"
+        ) from None
     pairs = (line.partition("=") for line in map(str.strip, lines) if line and not line.startswith("#"))
     return {name.strip(): value if sign else os.environ.get(name.strip(), "") for name, sign, value in pairs}
-

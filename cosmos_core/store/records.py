@@ -167,7 +167,6 @@ class JobRecord:
     document: Mapping[str, Any] = field(factory=dict)  # the values.Job as JSON
     bundle: Mapping[str, Any] = field(factory=dict)  # the values.Bundle as JSON
     command: Mapping[str, Any] = field(factory=dict)  # the values.Command as JSON
-    log_offset: int = 0  # bytes of run.log kept on this machine
     exit_code: int | None = None
     listing: Mapping[str, int] | None = None  # what lay under outputs/ -> bytes
     epoch: int = 0

@@ -24,12 +24,14 @@ def ensure(host: Host, work_dir: str, source: Path | None, sha256: str, size: in
         return place
     if source is None or not source.is_file():
         raise TargetUnusable(
-            f"{source} is gone, and {host.name} does not have it", hint="put the file back, then `cosmos sync`"
+            f"{source} is gone, and {host.name} does not have it",
+            hint="put the file back, then `cosmos sync`",
         )
     host.mkdir(str(Path(place).parent))
     if host.put(source, place, mode=0o400) != sha256:
         host.remove(place)
         raise TargetUnusable(
-            f"{source} has changed since the prompt was stored", hint="put the file back, or run again with the new one"
+            f"{source} has changed since the prompt was stored",
+            hint="put the file back, or run again with the new one",
         )
     return place

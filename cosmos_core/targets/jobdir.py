@@ -62,7 +62,9 @@ class JobDir:
         lines = "".join(f"{name}={value}\n" for name, value in secrets.items())
         done = self.host.run(("sh", self.at("job.sh"), "start"), stdin=lines.encode(), new_session=True)
         if done.exit_code:
-            raise TargetUnusable(f"job.sh did not start on {self.host.name}: {done.err.decode(errors='replace').strip()}")
+            raise TargetUnusable(
+                f"job.sh did not start on {self.host.name}: {done.err.decode(errors='replace').strip()}"
+            )
 
     def look(self) -> Evidence:
         """What became of it."""

@@ -29,9 +29,13 @@ class LocalHost:
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", new_session: bool = False) -> Completed:
         try:
-            done = subprocess.run(argv, input=stdin, capture_output=True, start_new_session=new_session, check=False)
+            done = subprocess.run(
+                argv, input=stdin, capture_output=True, start_new_session=new_session, check=False
+            )
         except OSError as error:
-            raise TargetUnusable(f"cannot start {argv[0]}: {error.strerror}", hint="is it installed, and on PATH?") from error
+            raise TargetUnusable(
+                f"cannot start {argv[0]}: {error.strerror}", hint="is it installed, and on PATH?"
+            ) from error
         return Completed(exit_code=done.returncode, out=done.stdout, err=done.stderr)
 
     def put(self, source: Path | bytes, to: str, *, mode: int = 0o600) -> str:
@@ -123,5 +127,6 @@ def _in_words(path: str) -> Iterator[None]:
             ) from error
         where = error.filename or path
         raise TargetUnusable(
-            f"cannot write {where}: {error.strerror}", hint="check the folder's owner and permissions, then `cosmos sync`"
+            f"cannot write {where}: {error.strerror}",
+            hint="check the folder's owner and permissions, then `cosmos sync`",
         ) from error

@@ -1,0 +1,454 @@
+"""Cosmos: the programmatic API. Whatever the command line can do, a script can do with the same words."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from attrs import asdict, evolve, frozen
+
+from cosmos_core.config import Config
+from cosmos_core.convert import from_json
+from cosmos_core.errors import NotFound, Refused, TargetUnusable, UsageError
+from cosmos_core.models import Models
+from cosmos_core.runs.collect import fetch as fetch_artifacts
+from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
+from cosmos_core.runs.mover import Mover, OnChange
+from cosmos_core.runs.plan import ExecutionConfig, Planner, request_hash
+from cosmos_core.runs.wish import Wish
+from cosmos_core.runs.work import work_of
+from cosmos_core.store import Store
+from cosmos_core.store.records import Filter, Page, PromptRecord, RunRecord
+from cosmos_core.targets import open_host
+from cosmos_core.values import Problem, Request
+
+_POLL_S = 0.25
+
+
+@frozen(kw_only=True)
+class DryRun:
+    """What would be done: the files as they would lie on disk, and the command that would run."""
+
+    problems: tuple[Problem, ...]  # warnings: errors refuse
+    files: Mapping[str, str]  # name in the job's folder -> path of the written file; empty without a folder
+    contents: Mapping[str, bytes]
+    argv: tuple[str, ...]
+    env: Mapping[str, str | None]
+    cwd: str
+    image: str | None
+    resources: Mapping[str, Any]
+    request_hash: str
+
+
+@frozen(kw_only=True)
+class TargetStatus:
+    """A target, and the runs of this store that are there."""
+
+    name: str
+    host: str
+    simulated: bool
+    reachable: bool
+    words: str
+    gpus: int | None
+    running: tuple[RunRecord, ...]
+    waiting: tuple[RunRecord, ...]
+
+
+@frozen(kw_only=True)
+class Handle:
+    """A run that was launched."""
+
+    id: str
+    cosmos: Cosmos
+
+    def progress(self) -> RunRecord:
+        """The run as it is now, moved on as far as it goes without waiting."""
+        return self.cosmos.mover.go_on(self.id, "now")
+
+    def wait(self, on_progress: OnChange | None = None) -> RunRecord:
+        """Wait until it ends or pauses."""
+        return self.cosmos.follow(self.id, on_progress)
+
+    def cancel(self) -> RunRecord:
+        """End it."""
+        return self.cosmos.cancel(self.id)
+
+    def logs(self, *, follow: bool = False) -> Iterator[bytes]:
+        """Its log."""
+        return self.cosmos.logs(self.id, follow=follow)
+
+
+class Cosmos:
+    """Everything the `cosmos` command does, as methods. A context manager; `store` opens on first use.
+
+    Ids may be prefixes, `@last` or `@last~2` wherever an id is taken. Raises CosmosError subclasses only.
+    """
+
+    def __init__(self, config: Config | Path | str | None = None) -> None:
+        self.config = config if isinstance(config, Config) else Config.load(config)
+        self.models = Models()
+
+    def __enter__(self) -> Cosmos:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    @cached_property
+    def store(self) -> Store:
+        """The database, made and brought up to date when it is first used."""
+        return Store.open(self.config.store_url)
+
+    @cached_property
+    def mover(self) -> Mover:
+        """What moves runs from state to state."""
+        return Mover(self.config, self.models, self.store)
+
+    # -- wishes: the one way in --------------------------------------------------------------------------------
+
+    def store_prompt(self, wish: Wish) -> PromptRecord:
+        """Check a wish and store its prompt. Raises Refused with all problems, and stores nothing then."""
+        plan = self._planner().plan(wish, with_run=False)
+        if plan.prompt_is_new:
+            self.store.add(plan.prompt, None)
+        return plan.prompt
+
+    def store_run(self, wish: Wish) -> RunRecord:
+        """Check a wish and store its run, and its prompt where that is new. Raises Refused; nothing is stored then."""
+        plan = self._planner().plan(wish, with_run=True)
+        if plan.run is None:
+            raise AssertionError("a plan with a run has one")
+        self.store.add(plan.prompt if plan.prompt_is_new else None, plan.run)
+        return plan.run
+
+    def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
+        """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
+        store = self.store if "store" in self.__dict__ or self._store_exists() else None
+        planner = Planner(config=self.config, models=self.models, store=store, remember=False)
+        plan = planner.plan(wish, with_run=True)
+        if plan.run is None:
+            raise AssertionError("a plan with a run has one")
+        # A name that says what it is, and the same each time, so that two dry runs can be compared.
+        run = evolve(plan.run, id=re.sub(r"[^a-z0-9_]+", "_", (wish.name or "dry_run").lower()))
+        work = work_of(run, plan.prompt, self.models, "/job")
+        contents = {file.path: file.content for file in work.bundle.files}
+        written = {} if out is None else _write(contents, out)
+        return DryRun(
+            problems=plan.warnings,
+            files=written,
+            contents=contents,
+            argv=work.argv,
+            env=dict(work.env),
+            cwd=work.cwd,
+            image=work.config.toolkit.image,
+            resources={k: v for k, v in asdict(work.command.resources).items() if v is not None},
+            request_hash=request_hash(work.model, plan.request),
+        )
+
+    def read_spec(self, path: Path, model: str | None = None) -> tuple[Wish, ...]:
+        """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise Refused(
+                f"{path} {what}",
+                problems=[
+                    Problem(
+                        field="spec", message=f"{path} {what}", hint="name a spec file", code="no_such_file"
+                    )
+                ],
+            )
+        names = [model] if model else sorted(self.models)
+        for name in names:
+            drafts = self.models[name].read_spec(path)
+            if drafts is not None:
+                return tuple(
+                    Wish(
+                        model=name,
+                        text=draft.text,
+                        name=draft.name or None,
+                        toolkit=draft.toolkit,
+                        inputs=tuple((slot, str(path.parent / file)) for slot, file in draft.inputs),
+                        parameters=draft.parameters,
+                    )
+                    for draft in drafts
+                )
+        message = f"{path} is not a spec that {' or '.join(names)} can read"
+        hint = "name the right model with --model" if model is None else "check the file, and --model"
+        raise Refused(
+            message, problems=[Problem(field="spec", message=message, hint=hint, code="not_a_spec")]
+        )
+
+    def _planner(self) -> Planner:
+        return Planner(config=self.config, models=self.models, store=self.store)
+
+    def _store_exists(self) -> bool:
+        file = self.config.store_url.removeprefix("sqlite:///")
+        return file == self.config.store_url or Path(file).exists()
+
+    # -- moving runs -------------------------------------------------------------------------------------------
+
+    def start(self, run_id: str, on_progress: OnChange | None = None) -> RunRecord:
+        """Submit a stored run; returns once it was launched, or is paused."""
+        return self.mover.start(self.resolve(run_id, ("rs",)), on_progress)
+
+    def follow(self, run_id: str, on_progress: OnChange | None = None) -> RunRecord:
+        """Move a run until it ends or pauses, or look on while another process does."""
+        return self.mover.go_on(self.resolve(run_id, ("rs",)), "ended", on_progress)
+
+    def execute(self, run_id: str, on_progress: OnChange | None = None) -> RunRecord:
+        """Start a stored run and follow it."""
+        return self.mover.start(self.resolve(run_id, ("rs",)), on_progress, until="ended")
+
+    def cancel(self, run_id: str) -> RunRecord:
+        """End a run that is not done, in whatever state it is and whoever moves it."""
+        return self.mover.cancel(self.resolve(run_id, ("rs",)))
+
+    def retry(self, run_id: str) -> RunRecord:
+        """Store a new run with the same prompt, parameters and target that names the old one; `start` starts it."""
+        old = self.store.run(self.resolve(run_id, ("rs",)))
+        if not old.ended:
+            raise UsageError(
+                f"{old.id} is {old.status}, not ended", hint=f"`cosmos attach {old.id}` follows it"
+            )
+        plan = self._planner().plan(Wish(source=old.id, name=old.name, tags=old.tags), with_run=True)
+        if plan.run is None:
+            raise AssertionError("a plan with a run has one")
+        run = evolve(plan.run, retry_of=old.id)
+        self.store.add(None, run)
+        return run
+
+    def sync(self, *, follow: bool = False, on_progress: OnChange | None = None) -> tuple[RunRecord, ...]:
+        """Move every submitted run that is not done as far as it goes; with `follow`, until all are done."""
+        seen: dict[str, RunRecord] = {}
+        while True:
+            open_runs = [*self.store.unfinished(), *self.store.runs(Filter(status="lost")).items]
+            for run in open_runs:
+                if run.id in seen and seen[run.id].status == "lost":
+                    continue
+                seen[run.id] = self.mover.go_on(run.id, "now", on_progress)
+            going = [r for r in seen.values() if not r.ended and r.paused is None]
+            if not follow or not going:
+                return tuple(seen.values())
+            time.sleep(_POLL_S)
+
+    def fetch(self, run_id: str, what: Literal["all", "results"] = "all") -> RunRecord:
+        """Bring outputs here that were not fetched."""
+        run = self.store.run(self.resolve(run_id, ("rs",)))
+        if run.job_id is None or not run.artifacts:
+            raise UsageError(
+                f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`"
+            )
+        config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+        outputs = f"{self.store.job(run.job_id).dir}/outputs"
+        with closing(open_host(config.target)) as host:
+            artifacts = fetch_artifacts(run.artifacts, host, outputs, self.config.outputs_dir / run.id, what)
+        self.store.put_artifacts(run.id, artifacts)
+        return evolve(run, artifacts=artifacts)
+
+    def path(self, ref: str) -> str:
+        """The local path of `RUN` (its main result) or `RUN:NAME`, fetched if need be."""
+        run_ref, _, name = ref.partition(":")
+        run = self.follow_if_going(self.resolve(run_ref, ("rs",)))
+        try:
+            artifact = find_artifact(run, name or None)
+            if artifact.path is None or not Path(artifact.path).exists():
+                artifact = find_artifact(self.fetch(run.id), artifact.name)
+        except BadRef as bad:
+            raise NotFound(bad.message, hint=bad.hint) from None
+        if artifact.path is None:
+            raise AssertionError("what was fetched has a path")
+        return artifact.path
+
+    def follow_if_going(self, run_id: str) -> RunRecord:
+        """The run, moved on as far as it goes without waiting if it was submitted and is not done."""
+        run = self.store.run(run_id)
+        return run if run.ended or run.submitted_at is None else self.mover.go_on(run_id, "now")
+
+    def logs(self, run_id: str, *, follow: bool = False) -> Iterator[bytes]:
+        """A run's log as it was written; with `follow`, until the run ends or pauses."""
+        run = self.store.run(self.resolve(run_id, ("rs",)))
+        if run.job_id is None:
+            raise UsageError(f"{run.id} was never started", hint=f"`cosmos inference {run.id}` starts it")
+        return self._log_of(run.id, run.job_id, follow)
+
+    def _log_of(self, run_id: str, job_id: str, follow: bool) -> Iterator[bytes]:
+        run = self.store.run(run_id)
+        config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+        remote = f"{self.store.job(job_id).dir}/run.log"
+        copy = self.config.outputs_dir / run_id / "run.log"
+        offset = 0
+        with closing(open_host(config.target)) as host:
+            while True:
+                run = self.follow_if_going(run_id) if follow else run
+                done = not follow or run.ended or run.paused is not None
+                chunk = b"..."
+                while chunk:
+                    chunk = host.read(remote, offset)
+                    if not chunk and copy.exists():
+                        with copy.open("rb") as file:
+                            file.seek(offset)
+                            chunk = file.read()
+                    offset += len(chunk)
+                    yield chunk
+                if done:
+                    return
+                time.sleep(_POLL_S)
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def resolve(self, ref: str, kinds: Sequence[str] = ("ps", "rs", "jb", "gr")) -> str:
+        """The whole id of a prefix, `@last` or `@last~2`. Raises NotFound, UsageError for an ambiguous one."""
+        return self.store.resolve(ref, tuple(kinds))
+
+    def runs_of(self, refs: Iterable[str]) -> tuple[RunRecord, ...]:
+        """The runs that ids name; a group names all of its own."""
+        found: dict[str, RunRecord] = {}
+        for ref in refs:
+            id_ = self.resolve(ref, ("rs", "gr"))
+            runs = [self.store.run(id_)] if id_.startswith("rs_") else self._all_of_group(id_)
+            found |= {run.id: run for run in runs}
+        return tuple(found.values())
+
+    def _all_of_group(self, group: str) -> list[RunRecord]:
+        runs: list[RunRecord] = []
+        page = self.store.runs(Filter(group=group, limit=500))
+        runs += page.items
+        while page.next:
+            page = self.store.runs(Filter(group=group, limit=500, after=page.next))
+            runs += page.items
+        return runs
+
+    def prompt(self, ref: str) -> PromptRecord:
+        """A stored prompt."""
+        return self.store.prompt(self.resolve(ref, ("ps",)))
+
+    def get(self, ref: str) -> PromptRecord | RunRecord:
+        """A stored prompt or run."""
+        id_ = self.resolve(ref, ("ps", "rs"))
+        return self.store.prompt(id_) if id_.startswith("ps_") else self.store.run(id_)
+
+    def list_prompts(self, where: Filter | None = None) -> Page:
+        """Prompts, newest first."""
+        return self.store.prompts(where or Filter())
+
+    def list_runs(self, where: Filter | None = None) -> Page:
+        """Runs, newest first, as they were last seen."""
+        return self.store.runs(where or Filter())
+
+    def users_of_file(self, path: Path) -> tuple[PromptRecord | RunRecord, ...]:
+        """The runs that made a file and the prompts that use it, found by its content."""
+        refs = Refs(config=self.config, store=self.store)
+        try:
+            record = refs.read("file", str(path))
+        except BadRef as bad:
+            raise NotFound(bad.message, hint=bad.hint) from None
+        if record.sha256 is None:
+            raise AssertionError("a file that was looked at has a digest")
+        makers = (self.store.run(run_id) for run_id, _ in self.store.artifact_by_digest(record.sha256))
+        users: tuple[PromptRecord | RunRecord, ...] = (*makers, *self.store.inputs_by_digest(record.sha256))
+        if not users:
+            raise NotFound(f"no run made {path}, and no prompt uses it", hint="it was compared by content")
+        return users
+
+    def status(self) -> tuple[TargetStatus, ...]:
+        """Every target: whether it can be used, and what of ours is there."""
+        unfinished = self.store.unfinished()
+        targets = dict(self.config.targets) or {self.config.simulator.name: self.config.simulator}
+        found = []
+        for target in targets.values():
+            there = [run for run in unfinished if run.target == target.name]
+            words, host_name = "", target.host or "this machine"
+            try:
+                with closing(open_host(target)) as host:
+                    host_name = host.name
+            except TargetUnusable as error:
+                words = error.message
+            found.append(
+                TargetStatus(
+                    name=target.name,
+                    host=host_name,
+                    simulated=target.simulated,
+                    reachable=not words,
+                    words=words,
+                    gpus=target.gpu_count,
+                    running=tuple(r for r in there if r.status not in ("pending", "queued")),
+                    waiting=tuple(r for r in there if r.status in ("pending", "queued")),
+                )
+            )
+        return tuple(found)
+
+    # -- the plain words for scripts ---------------------------------------------------------------------------
+
+    def create_prompt(
+        self,
+        model: str,
+        text: str = "",
+        *,
+        inputs: Mapping[str, str | Path | Sequence[str | Path]] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        **wish: Any,
+    ) -> PromptRecord:
+        """Store a prompt; `wish` takes the other fields of `Wish` (name, tags, toolkit, strict)."""
+        return self.store_prompt(
+            Wish(model=model, text=text, inputs=_pairs(inputs or {}), parameters=parameters or {}, **wish)
+        )
+
+    def create_run(self, prompt_id: str, **wish: Any) -> RunRecord:
+        """Store a run of a prompt; `wish` takes the other fields of `Wish` (target, parameters, gpus, ...)."""
+        return self.store_run(Wish(source=prompt_id, **wish))
+
+    def run(self, ref: str, *, on_progress: OnChange | None = None, **wish: Any) -> RunRecord:
+        """Execute a prompt, or a stored run, and wait for its end."""
+        return self.execute(self._run_id(ref, wish), on_progress)
+
+    def submit(self, ref: str, **wish: Any) -> Handle:
+        """Launch a prompt, or a stored run, and return."""
+        return Handle(id=self.start(self._run_id(ref, wish)).id, cosmos=self)
+
+    def _run_id(self, ref: str, wish: Mapping[str, Any]) -> str:
+        id_ = self.resolve(ref, ("ps", "rs"))
+        if id_.startswith("rs_") and not wish:
+            run = self.store.run(id_)
+            if run.submitted_at is None:
+                return id_
+        return self.create_run(id_, **wish).id
+
+    def request(self, ref: str, target: str | None = None) -> Request[Any]:
+        """What the hooks of a prompt's model are asked with; `Job.of(request)` for the later ones."""
+        return self._planner().plan(Wish(source=ref, target=target), with_run=True).request
+
+
+def _pairs(inputs: Mapping[str, str | Path | Sequence[str | Path]]) -> tuple[tuple[str, str], ...]:
+    pairs: list[tuple[str, str]] = []
+    for slot, refs in inputs.items():
+        for ref in [refs] if isinstance(refs, (str, Path)) else refs:
+            pairs.append((slot, str(ref)))
+    return tuple(pairs)
+
+
+def _write(contents: Mapping[str, bytes], out: Path) -> dict[str, str]:
+    written = {}
+    for name, content in contents.items():
+        file = out / name
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {file}: {error.strerror}", hint="choose another folder with --out"
+            ) from error
+        written[name] = str(file)
+    return written

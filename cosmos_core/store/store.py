@@ -1,0 +1,494 @@
+"""The store: what every other room asks to remember and to find again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
+
+from cosmos_core.convert import from_json, time_of, time_text, to_json
+from cosmos_core.errors import NotFound, UsageError
+from cosmos_core.store import tables as t
+from cosmos_core.store.database import Database
+from cosmos_core.store.records import (
+    TERMINAL,
+    Artifact,
+    Filter,
+    JobRecord,
+    Link,
+    Page,
+    ProgressRecord,
+    PromptRecord,
+    RunRecord,
+)
+from cosmos_core.store.rows import (
+    artifact_of,
+    artifact_row,
+    job_of,
+    job_row,
+    prompt_of,
+    prompt_row,
+    run_changes,
+    run_of,
+    run_row,
+)
+from cosmos_core.values import Media
+
+_KINDS = {"ps": t.prompts, "rs": t.runs, "jb": t.jobs, "gr": t.groups}
+_LAST = re.compile(r"@last(?:~([0-9]+))?")
+_COUNTED = 100_000
+_NAMED = 5
+
+
+class Store:
+    """One database of prompts and runs. A context manager; safe to use from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open a database, made and migrated if need be. Raises ConfigError where that cannot be."""
+        return cls(Database(url))
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._db.close()
+
+    @cached_property
+    def id(self) -> str:
+        """The UUID of this store: what names its jobs on hosts that several stores share."""
+        with self._db.reading() as c:
+            return str(c.execute(select(t.store.c.id)).scalar_one())
+
+    @property
+    def ever_real(self) -> bool:
+        """Whether a run of it ever went to a real target."""
+        with self._db.reading() as c:
+            return bool(c.execute(select(t.store.c.ever_real)).scalar_one())
+
+    def mark_real(self) -> None:
+        """Remember that a run went to a real target."""
+        with self._db.writing() as c:
+            c.execute(update(t.store).values(ever_real=True))
+
+    # -- prompts and runs --------------------------------------------------------------------------------------
+
+    def add(self, prompt: PromptRecord | None, run: RunRecord | None) -> None:
+        """Store a prompt, a run, or both: all of it or nothing."""
+        with self._db.writing() as c:
+            if prompt is not None:
+                c.execute(insert(t.prompts).values(prompt_row(prompt)))
+                seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
+                _insert_all(
+                    c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen)
+                )
+                _insert_all(
+                    c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags))
+                )
+            if run is not None:
+                c.execute(insert(t.runs).values(run_row(run)))
+                _insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
+                links = (
+                    {"run_id": run.id, "slot": p.slot, "parent_id": p.parent_id, "artifact": p.artifact}
+                    for p in run.parents
+                )
+                _insert_all(c, t.links, links)
+
+    def prompt(self, id: str) -> PromptRecord:  # noqa: A002  what it is
+        """A prompt. Raises NotFound."""
+        with self._db.reading() as c:
+            return self._prompts(c, select(t.prompts).where(t.prompts.c.id == id), id)[0]
+
+    def run(self, id: str) -> RunRecord:  # noqa: A002  what it is
+        """A run with its tags, artifacts, parents and latest progress. Raises NotFound."""
+        with self._db.reading() as c:
+            return self._runs(c, select(t.runs).where(t.runs.c.id == id), id)[0]
+
+    def prompts(self, where: Filter | None = None) -> Page:
+        """A page of prompts, newest first."""
+        return self._page(t.prompts, where or Filter(), self._prompts)
+
+    def runs(self, where: Filter | None = None) -> Page:
+        """A page of runs, newest first."""
+        return self._page(t.runs, where or Filter(), self._runs)
+
+    def prompts_by_id(self, ids: Iterable[str]) -> Mapping[str, PromptRecord]:
+        """Several prompts in one query, by id."""
+        with self._db.reading() as c:
+            found = self._prompts(c, select(t.prompts).where(t.prompts.c.id.in_(list(ids))))
+        return {prompt.id: prompt for prompt in found}
+
+    def unfinished(self) -> tuple[RunRecord, ...]:
+        """Runs that were submitted and have not ended, oldest first."""
+        r = t.runs.c
+        wanted = select(t.runs).where(r.submitted_at.is_not(None), r.status.not_in(TERMINAL))
+        with self._db.reading() as c:
+            return tuple(self._runs(c, wanted.order_by(r.created_at, r.id)))
+
+    def children(self, run_id: str) -> tuple[RunRecord, ...]:
+        """The runs that used an output of this one, or tried it again."""
+        r = t.runs.c
+        users = select(t.links.c.run_id).where(t.links.c.parent_id == run_id)
+        with self._db.reading() as c:
+            return tuple(
+                self._runs(
+                    c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at)
+                )
+            )
+
+    # -- a run's life ------------------------------------------------------------------------------------------
+
+    def submit(self, run_id: str, job: JobRecord, holder: str, lease_seconds: float) -> int:
+        """Write down that a run is to be executed by `job`, with its lease taken; the lease's epoch.
+
+        Raises UsageError if somebody submitted or cancelled it before.
+        """
+        now = job.created_at
+        values = job_row(job) | {
+            "epoch": 1,
+            "holder": holder,
+            "lease_until": now + timedelta(seconds=lease_seconds),
+        }
+        r = t.runs.c
+        with self._db.writing() as c:
+            c.execute(insert(t.jobs).values(values))
+            untouched = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
+            if not c.execute(
+                update(t.runs).where(untouched).values(job_id=job.id, submitted_at=now)
+            ).rowcount:
+                raise UsageError(
+                    f"{run_id} was started or cancelled by another process", hint=f"`cosmos attach {run_id}`"
+                )
+        return 1
+
+    def move(self, run_id: str, *, job_epoch: int, state: str, to: str, **changes: Any) -> bool:
+        """Move a run from `state` to `to`; False if it is not there any more, or the epoch is another's."""
+        return self._change(run_id, job_epoch, state, {"status": to, **changes})
+
+    def note(self, run_id: str, *, job_epoch: int, **changes: Any) -> bool:
+        """Change fields of a run in whatever state it is; False if the epoch is another's."""
+        return self._change(run_id, job_epoch, None, changes)
+
+    def _change(self, run_id: str, epoch: int, state: str | None, changes: Mapping[str, Any]) -> bool:
+        r = t.runs.c
+        ours = select(t.jobs.c.id).where(t.jobs.c.id == r.job_id, t.jobs.c.epoch == epoch).exists()
+        where = and_(r.id == run_id, ours) if state is None else and_(r.id == run_id, r.status == state, ours)
+        with self._db.writing() as c:
+            before = (
+                c.execute(select(r.outputs).where(r.id == run_id)).scalar()
+                if {"values", "text"} & set(changes)
+                else None
+            )
+            return bool(c.execute(update(t.runs).where(where).values(run_changes(changes, before))).rowcount)
+
+    def request_cancel(self, run_id: str, at: datetime) -> None:
+        """Remember the wish to cancel. A run that nobody ever submitted is cancelled by it."""
+        r = t.runs.c
+        with self._db.writing() as c:
+            c.execute(
+                update(t.runs)
+                .where(r.id == run_id, r.cancel_requested_at.is_(None))
+                .values(cancel_requested_at=at)
+            )
+            stored = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
+            c.execute(update(t.runs).where(stored).values(status="cancelled", completed_at=at))
+
+    # -- jobs and leases ---------------------------------------------------------------------------------------
+
+    def job(self, id: str) -> JobRecord:  # noqa: A002  what it is
+        """A job. Raises NotFound."""
+        with self._db.reading() as c:
+            row = c.execute(select(t.jobs).where(t.jobs.c.id == id)).one_or_none()
+        if row is None:
+            raise _not_found(id)
+        return job_of(row)
+
+    def update_job(self, job_id: str, *, epoch: int, **changes: Any) -> bool:
+        """Change fields of a job; False if the epoch is another's."""
+        with self._db.writing() as c:
+            where = and_(t.jobs.c.id == job_id, t.jobs.c.epoch == epoch)
+            return bool(c.execute(update(t.jobs).where(where).values(changes)).rowcount)
+
+    def take_lease(
+        self,
+        job_id: str,
+        holder: str,
+        *,
+        seconds: float,
+        now: datetime,
+        steal: bool = False,
+        dead: Callable[[str], bool] | None = None,
+    ) -> int | None:
+        """Become the job's mover; the new epoch, or None while another one lives.
+
+        A lease is free when nobody holds it, it has run out, or `dead(holder)` says so; `steal` asks nobody.
+        """
+        with self._db.writing() as c:
+            job = job_of(c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).one())
+            if not steal and not _is_free(job, now, dead):
+                return None
+            values = {
+                "holder": holder,
+                "epoch": job.epoch + 1,
+                "lease_until": now + timedelta(seconds=seconds),
+            }
+            c.execute(update(t.jobs).where(t.jobs.c.id == job_id).values(values))
+            return job.epoch + 1
+
+    def lease_is_free(self, job_id: str, now: datetime, dead: Callable[[str], bool] | None = None) -> bool:
+        """Whether `take_lease` would succeed."""
+        return _is_free(self.job(job_id), now, dead)
+
+    def renew_lease(self, job_id: str, holder: str, epoch: int, seconds: float, now: datetime) -> bool:
+        """Keep the lease a while longer; False if it is another's now."""
+        return self.update_job(
+            job_id, epoch=epoch, holder=holder, lease_until=now + timedelta(seconds=seconds)
+        )
+
+    def release_lease(self, job_id: str, epoch: int) -> None:
+        """Let the lease go, if it is still ours."""
+        self.update_job(job_id, epoch=epoch, holder=None, lease_until=None)
+
+    # -- artifacts, progress, digests --------------------------------------------------------------------------
+
+    def put_artifacts(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
+        """Make these the run's artifacts."""
+        with self._db.writing() as c:
+            c.execute(delete(t.artifacts).where(t.artifacts.c.run_id == run_id))
+            _insert_all(c, t.artifacts, (artifact_row(run_id, i, a) for i, a in enumerate(artifacts)))
+
+    def artifact_by_digest(self, sha256: str) -> tuple[tuple[str, Artifact], ...]:
+        """The runs that made a file of this content, and as what."""
+        with self._db.reading() as c:
+            rows = c.execute(select(t.artifacts).where(t.artifacts.c.sha256 == sha256)).all()
+        return tuple((row.run_id, artifact_of(row)) for row in rows)
+
+    def inputs_by_digest(self, sha256: str) -> tuple[PromptRecord, ...]:
+        """The prompts that use a file of this content."""
+        users = select(t.input_digests.c.prompt_id).where(t.input_digests.c.sha256 == sha256)
+        with self._db.reading() as c:
+            return tuple(self._prompts(c, select(t.prompts).where(t.prompts.c.id.in_(users))))
+
+    def add_progress(self, run_id: str, row: ProgressRecord) -> None:
+        """Remember progress of a run."""
+        with self._db.writing() as c:
+            c.execute(insert(t.progress).values(run_id=run_id, **_progress_row(row)))
+
+    def progress(self, run_id: str) -> tuple[ProgressRecord, ...]:
+        """All progress of a run, oldest first."""
+        p = t.progress.c
+        with self._db.reading() as c:
+            return tuple(
+                map(_progress_of, c.execute(select(t.progress).where(p.run_id == run_id).order_by(p.id)))
+            )
+
+    def digest(self, path: str, size: int, mtime_ns: int, inode: int) -> tuple[str, Media | None] | None:
+        """What was remembered of a file, if it is still the one that was looked at."""
+        d = t.digests.c
+        same = and_(d.path == path, d.bytes == size, d.mtime_ns == mtime_ns, d.inode == inode)
+        with self._db.reading() as c:
+            row = c.execute(select(d.sha256, d.media).where(same)).one_or_none()
+        return None if row is None else (row.sha256, from_json(Media, row.media) if row.media else None)
+
+    def remember_digest(
+        self, path: str, size: int, mtime_ns: int, inode: int, *, sha256: str, media: Media | None
+    ) -> None:
+        """Remember digest and media of a file."""
+        row = {"path": path, "bytes": size, "mtime_ns": mtime_ns, "inode": inode, "sha256": sha256}
+        with self._db.writing() as c:
+            c.execute(delete(t.digests).where(t.digests.c.path == path))
+            c.execute(insert(t.digests).values(media=to_json(media) if media else None, **row))
+
+    # -- ids ---------------------------------------------------------------------------------------------------
+
+    def resolve(self, ref: str, kinds: Sequence[str] = tuple(_KINDS)) -> str:
+        """The id that a unique prefix, `@last` or `@last~2` names.
+
+        Raises NotFound, UsageError for what names several or is of the wrong kind.
+        """
+        if match := _LAST.fullmatch(ref):
+            return self._last(int(match[1] or 0), ref)
+        kind, sign, rest = ref.partition("_")
+        if kind in _KINDS and kind not in kinds:
+            raise UsageError(
+                f"{ref} is a {_NAMES[kind]}; this wants a {' or a '.join(_NAMES[k] for k in kinds)}"
+            )
+        if kind not in kinds or not sign or not rest:
+            raise _not_found(ref)
+        table = _KINDS[kind]
+        pattern = ref.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        with self._db.reading() as c:
+            query = select(table.c.id).where(table.c.id.like(pattern, escape="\\")).order_by(table.c.id)
+            found = list(c.execute(query.limit(_NAMED + 1)).scalars())
+        if ref in found:
+            return ref
+        if not found:
+            raise _not_found(ref)
+        if len(found) > 1:
+            names = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+            raise UsageError(f"{ref} begins several ids: {names}", hint="type more of it")
+        return str(found[0])
+
+    def _last(self, back: int, ref: str) -> str:
+        r = t.runs.c
+        with self._db.reading() as c:
+            found = c.execute(
+                select(r.id).order_by(r.created_at.desc(), r.id.desc()).offset(back).limit(1)
+            ).scalar()
+        if found is None:
+            raise NotFound(
+                f"{ref} names no run: there are not that many", hint="`cosmos list runs` shows them"
+            )
+        return str(found)
+
+    # -- reading rows ------------------------------------------------------------------------------------------
+
+    def _prompts(self, c: Connection, query: Select[Any], wanted: str | None = None) -> list[PromptRecord]:
+        rows = c.execute(query).all()
+        if wanted and not rows:
+            raise _not_found(wanted)
+        tags = _tags(c, [row.id for row in rows])
+        return [prompt_of(row, tags.get(row.id, ())) for row in rows]
+
+    def _runs(self, c: Connection, query: Select[Any], wanted: str | None = None) -> list[RunRecord]:
+        rows = c.execute(query).all()
+        if wanted and not rows:
+            raise _not_found(wanted)
+        ids = [row.id for row in rows]
+        tags = _tags(c, ids)
+        a, k, p = t.artifacts.c, t.links.c, t.progress.c
+        artifacts: dict[str, list[Artifact]] = {}
+        for row in c.execute(select(t.artifacts).where(a.run_id.in_(ids)).order_by(a.run_id, a.position)):
+            artifacts.setdefault(row.run_id, []).append(artifact_of(row))
+        parents: dict[str, list[Link]] = {}
+        for row in c.execute(select(t.links).where(k.run_id.in_(ids)).order_by(k.slot)):
+            link = Link(parent_id=row.parent_id, artifact=row.artifact, slot=row.slot)
+            parents.setdefault(row.run_id, []).append(link)
+        newest = select(func.max(p.id)).where(p.run_id.in_(ids)).group_by(p.run_id)
+        progress = {
+            row.run_id: _progress_of(row) for row in c.execute(select(t.progress).where(p.id.in_(newest)))
+        }
+        return [
+            run_of(
+                row,
+                tags=tags.get(row.id, ()),
+                artifacts=artifacts.get(row.id, ()),
+                parents=parents.get(row.id, ()),
+                progress=progress.get(row.id),
+            )
+            for row in rows
+        ]
+
+    def _page(
+        self, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], list[Any]]
+    ) -> Page:
+        conditions = _conditions(table, where)
+        query = select(table).where(*conditions)
+        if where.after:
+            moment, id_ = _cursor(where.after)
+            before = and_(table.c.created_at == moment, table.c.id < id_)
+            query = query.where(or_(table.c.created_at < moment, before))
+        query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(where.limit + 1)
+        with self._db.reading() as c:
+            items = read(c, query)
+            counted = select(table.c.id).where(*conditions).limit(_COUNTED + 1).subquery()
+            total = c.execute(select(func.count()).select_from(counted)).scalar_one()
+        more = len(items) > where.limit
+        items = items[: where.limit]
+        return Page(
+            items=tuple(items),
+            total=total if total <= _COUNTED else None,
+            limit=where.limit,
+            next=f"{time_text(items[-1].created_at)}_{items[-1].id}" if more else None,
+        )
+
+
+_NAMES = {"ps": "prompt", "rs": "run", "jb": "job", "gr": "group"}
+
+
+def _not_found(ref: str) -> NotFound:
+    what = _NAMES.get(ref.partition("_")[0], "prompt or run")
+    return NotFound(
+        f"there is no {what} {ref}", hint="`cosmos list runs` and `cosmos list prompts` show what there is"
+    )
+
+
+def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) -> bool:
+    if job.holder is None or job.lease_until is None or job.lease_until <= now:
+        return True
+    return dead is not None and dead(job.holder)
+
+
+def _insert_all(c: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    many = list(rows)
+    if many:
+        c.execute(insert(table), many)
+
+
+def _tags(c: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
+    tags: dict[str, list[str]] = {}
+    for row in c.execute(select(t.tags).where(t.tags.c.owner_id.in_(ids)).order_by(t.tags.c.tag)):
+        tags.setdefault(row.owner_id, []).append(row.tag)
+    return tags
+
+
+def _progress_row(row: ProgressRecord) -> dict[str, Any]:
+    return {
+        "timestamp": row.timestamp,
+        "stage": row.stage,
+        "percentage": row.percentage,
+        "message": row.message,
+    }
+
+
+def _progress_of(row: Any) -> ProgressRecord:
+    return ProgressRecord(
+        timestamp=row.timestamp, stage=row.stage, percentage=row.percentage, message=row.message
+    )
+
+
+def _conditions(table: Table, where: Filter) -> list[Any]:
+    columns = {
+        "model": "model_type",
+        "status": "status",
+        "target": "target",
+        "group": "group_id",
+        "prompt": "prompt_id" if table is t.runs else "parent_id",
+    }
+    found = []
+    for name, column in columns.items():
+        value = getattr(where, name)
+        if value is None:
+            continue
+        if column not in table.c:
+            raise UsageError(f"{table.name} have no {name} to choose by", hint="leave that option out")
+        found.append(table.c[column] == value)
+    if where.tag is not None:
+        found.append(table.c.id.in_(select(t.tags.c.owner_id).where(t.tags.c.tag == where.tag)))
+    if where.since is not None:
+        found.append(table.c.created_at >= where.since)
+    if where.until is not None:
+        found.append(table.c.created_at < where.until)
+    return found
+
+
+def _cursor(text: str) -> tuple[datetime, str]:
+    moment, _, id_ = text.partition("_")
+    try:
+        return time_of(moment), id_
+    except ValueError:
+        raise UsageError(f"{text!r} is not a cursor", hint='give what "next" said') from None
