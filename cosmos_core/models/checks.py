@@ -36,7 +36,8 @@ _SLOT = re.compile(r"[a-z0-9_]+(\.([a-z0-9_]+|\*))*")
 
 def a(value: Any) -> str:
     """The type of a value, for a message."""
-    return "None" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def wrong_info(info: Any) -> str:

@@ -91,9 +91,7 @@ def _place(found: Found, error: BaseException) -> str:
         return f"{error.filename}:{error.lineno}"
     frames = list(_frames(error.__traceback__))
     own = [f for f in frames if f[1].partition(".")[0] == top_module(found)]
-    others = [
-        f for f in frames if f[1].partition(".")[0] not in _OURS and not f[0].co_filename.startswith("<")
-    ]
+    others = [f for f in frames if f[1].partition(".")[0] not in _OURS and not f[0].co_filename.startswith("<")]
     return next((f"{code.co_filename}:{line}" for code, _, line in reversed(own or others)), "")
 
 

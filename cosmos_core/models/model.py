@@ -113,9 +113,7 @@ class Model:
     def _ask(self, hook: str, **arguments: Any) -> Any:
         try:
             return getattr(self.pm.hook, hook)(**arguments)
-        except (
-            RuntimeError
-        ) as error:  # a wrapper that yields twice: pluggy's own complaint passes by the guards
+        except RuntimeError as error:  # a wrapper that yields twice: pluggy's own complaint passes by the guards
             raise self._fault(hook, error) from error
 
     def _impls(self, hook: str) -> list[Any]:
@@ -208,8 +206,7 @@ def _check_names(found: Found, manager: pluggy.PluginManager, hooks: list[str]) 
         unknown = [
             hook
             for hook in hooks
-            if hook not in HOOKS
-            and not all(i.optionalhook for i in getattr(manager.hook, hook).get_hookimpls())
+            if hook not in HOOKS and not all(i.optionalhook for i in getattr(manager.hook, hook).get_hookimpls())
         ]
         names = ", ".join(unknown)
         hint = nearest(unknown[0], HOOKS) if unknown else ""

@@ -59,9 +59,7 @@ def matching(pattern: str, paths: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(
-        "".join(map(_translated, re.findall(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", pattern, re.DOTALL)))
-    )
+    return re.compile("".join(map(_translated, re.findall(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", pattern, re.DOTALL))))
 
 
 def _translated(piece: str) -> str:

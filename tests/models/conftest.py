@@ -42,9 +42,7 @@ def install(site: Path) -> Install:
         (site / f"{module}.py").write_text(dedent(code))
         info = site / f"{module}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n\nAbout it.\n"
-        )
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n\nAbout it.\n")
         groups = {"cosmos.models": models or {}, "cosmos.extensions": extensions or {}}
         lines = [
             line

@@ -42,9 +42,7 @@ def test_a_name_that_two_packages_claim_is_refused_with_both(install, plain_sour
     install("first-package", plain_source, models={"twin": "plain"})
     install("second-package", plain_source, models={"twin": "plain", "single": "plain"})
     models = Models()
-    with pytest.raises(
-        PluginError, match="2 packages register the model 'twin': first-package, second-package"
-    ) as e:
+    with pytest.raises(PluginError, match="2 packages register the model 'twin': first-package, second-package") as e:
         models["twin"]
     assert "pip uninstall" in e.value.hint
     assert models["single"].package == "second-package"

@@ -108,9 +108,7 @@ def test_a_broken_plugin_is_named_and_breaks_only_itself(install: Any, plain_sou
 
 
 @pytest.mark.parametrize("description", DESCRIPTIONS)
-def test_a_description_that_makes_no_sense_is_refused(
-    install: Any, plain_source: str, description: str
-) -> None:
+def test_a_description_that_makes_no_sense_is_refused(install: Any, plain_source: str, description: str) -> None:
     classes = """
         from cosmos_core import parameter
 

@@ -220,9 +220,7 @@ def test_a_number_for_text_is_refused_showing_the_text() -> None:
 
 
 def test_nested_and_dotted_keys_mix_and_keep_the_declared_defaults() -> None:
-    reading = read(
-        Everything, {"weights.edge": "0.5", "env": {"A": "1"}, "env.B.c": "2", "extra": {"depth": 1}}
-    )
+    reading = read(Everything, {"weights.edge": "0.5", "env": {"A": "1"}, "env.B.c": "2", "extra": {"depth": 1}})
     assert reading.instance.weights == Weights(edge=0.5, depth=0.25)
     assert reading.instance.env == {"A": "1", "B.c": "2"}
     assert reading.instance.extra == Weights(depth=1.0)
