@@ -165,9 +165,7 @@ class Cosmos:
             raise Refused(
                 f"{path} {what}",
                 problems=[
-                    Problem(
-                        field="spec", message=f"{path} {what}", hint="name a spec file", code="no_such_file"
-                    )
+                    Problem(field="spec", message=f"{path} {what}", hint="name a spec file", code="no_such_file")
                 ],
             )
         names = [model] if model else sorted(self.models)
@@ -187,9 +185,7 @@ class Cosmos:
                 )
         message = f"{path} is not a spec that {' or '.join(names)} can read"
         hint = "name the right model with --model" if model is None else "check the file, and --model"
-        raise Refused(
-            message, problems=[Problem(field="spec", message=message, hint=hint, code="not_a_spec")]
-        )
+        raise Refused(message, problems=[Problem(field="spec", message=message, hint=hint, code="not_a_spec")])
 
     def _planner(self) -> Planner:
         return Planner(config=self.config, models=self.models, store=self.store)
@@ -220,9 +216,7 @@ class Cosmos:
         """Store a new run with the same prompt, parameters and target that names the old one; `start` starts it."""
         old = self.store.run(self.resolve(run_id, ("rs",)))
         if not old.ended:
-            raise UsageError(
-                f"{old.id} is {old.status}, not ended", hint=f"`cosmos attach {old.id}` follows it"
-            )
+            raise UsageError(f"{old.id} is {old.status}, not ended", hint=f"`cosmos attach {old.id}` follows it")
         plan = self._planner().plan(Wish(source=old.id, name=old.name, tags=old.tags), with_run=True)
         if plan.run is None:
             raise AssertionError("a plan with a run has one")
@@ -248,9 +242,7 @@ class Cosmos:
         """Bring outputs here that were not fetched."""
         run = self.store.run(self.resolve(run_id, ("rs",)))
         if run.job_id is None or not run.artifacts:
-            raise UsageError(
-                f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`"
-            )
+            raise UsageError(f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`")
         config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
         outputs = f"{self.store.job(run.job_id).dir}/outputs"
         with closing(open_host(config.target)) as host:
@@ -348,6 +340,14 @@ class Cosmos:
         """Runs, newest first, as they were last seen."""
         return self.store.runs(where or Filter())
 
+    def prompts(self, ids: Iterable[str]) -> Mapping[str, PromptRecord]:
+        """Several prompts by their whole ids, in one query."""
+        return self.store.prompts_by_id(ids)
+
+    def children(self, run_id: str) -> tuple[RunRecord, ...]:
+        """The runs that used an output of this one, or tried it again."""
+        return self.store.children(self.resolve(run_id, ("rs",)))
+
     def users_of_file(self, path: Path) -> tuple[PromptRecord | RunRecord, ...]:
         """The runs that made a file and the prompts that use it, found by its content."""
         refs = Refs(config=self.config, store=self.store)
@@ -432,11 +432,8 @@ class Cosmos:
 
 
 def _pairs(inputs: Mapping[str, str | Path | Sequence[str | Path]]) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = []
-    for slot, refs in inputs.items():
-        for ref in [refs] if isinstance(refs, (str, Path)) else refs:
-            pairs.append((slot, str(ref)))
-    return tuple(pairs)
+    many = {slot: [refs] if isinstance(refs, (str, Path)) else refs for slot, refs in inputs.items()}
+    return tuple((slot, str(ref)) for slot, refs in many.items() for ref in refs)
 
 
 def _write(contents: Mapping[str, bytes], out: Path) -> dict[str, str]:

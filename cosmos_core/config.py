@@ -92,16 +92,12 @@ class _General:
     """The top of the file."""
 
     default_target: str | None = parameter(None, help="the target of a run that names none")
-    simulate: Literal["auto", "never"] = parameter(
-        "auto", help="whether the simulator may stand in for a target"
-    )
+    simulate: Literal["auto", "never"] = parameter("auto", help="whether the simulator may stand in for a target")
 
 
 @frozen(kw_only=True)
 class _StoreTable:
-    url: str = parameter(
-        "sqlite:///cosmos.db", help="database; a relative SQLite file lies in the data folder"
-    )
+    url: str = parameter("sqlite:///cosmos.db", help="database; a relative SQLite file lies in the data folder")
 
 
 @frozen(kw_only=True)
@@ -196,9 +192,7 @@ def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{file} is not valid TOML: {error}", hint="correct the file at that line"
-        ) from error
+        raise ConfigError(f"{file} is not valid TOML: {error}", hint="correct the file at that line") from error
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its permissions") from error
 
@@ -300,9 +294,7 @@ class _Reader:
             if self.env.get(variable) and name in {f.name for f in fields(cls)} and prefix + name == key:
                 values[name], sources[name] = self.env[variable], variable
         reading = read(cls, values, field_prefix=prefix)
-        self.faults += [
-            f"{p.field}: {p.message}" + (f"; {p.hint}" if p.hint else "") for p in reading.problems
-        ]
+        self.faults += [f"{p.field}: {p.message}" + (f"; {p.hint}" if p.hint else "") for p in reading.problems]
         if reading.instance is not None:
             for name, value in asdict(reading.instance, recurse=False).items():
                 if name in sources or not prefix.startswith("targets."):

@@ -45,9 +45,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, lambda text, _: time_of(text))
     converter.register_unstructure_hook(bytes, _bytes_to_json)
     converter.register_structure_hook(bytes, lambda data, _: _bytes_of(data))
-    converter.register_unstructure_hook_func(
-        lambda cls: isinstance(cls, type) and issubclass(cls, PurePath), str
-    )
+    converter.register_unstructure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, PurePath), str)
     converter.register_structure_hook(PurePosixPath, lambda text, _: PurePosixPath(text))
     # Text, numbers and lists of them as JSON has them already: a union only has to make its lists tuples.
     converter.register_structure_hook_func(

@@ -96,18 +96,14 @@ def run_document(run: RunRecord, prompt: PromptRecord | None = None) -> Document
         "warnings": list(run.warnings),
         "progress": progress_document(run),
         "queue": None,  # nothing waits for a GPU before there are targets that have some
-        "paused": None
-        if run.paused is None
-        else {"since": rfc3339(run.paused.since), "reason": run.paused.reason},
+        "paused": None if run.paused is None else {"since": rfc3339(run.paused.since), "reason": run.paused.reason},
         "cancel_requested_at": rfc3339(run.cancel_requested_at),
         "reachable": run.reachable,
         "checked_at": rfc3339(run.checked_at),
         "error": None
         if run.error is None
         else {"code": run.error.code, "message": run.error.message, "hint": run.error.hint},
-        "parents": [
-            {"run_id": link.parent_id, "artifact": link.artifact, "slot": link.slot} for link in run.parents
-        ],
+        "parents": [{"run_id": link.parent_id, "artifact": link.artifact, "slot": link.slot} for link in run.parents],
         "tags": list(run.tags),
         "rating": run.rating,
         "scores": plain(run.scores),

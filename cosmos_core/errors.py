@@ -35,7 +35,7 @@ class ConfigError(UsageError):
     code = "config"
 
 
-class UnknownName(UsageError):
+class UnknownName(UsageError):  # noqa: N818  the front door reads better so
     """A model, target, toolkit or column that is not there."""
 
     code = "unknown_name"
@@ -47,14 +47,14 @@ class PluginError(UsageError):
     code = "plugin"
 
 
-class Refused(CosmosError):
+class Refused(CosmosError):  # noqa: N818
     """A request that validation refused; `problems` lists everything that is wrong with it."""
 
     code = "refused"
     exit_code = 3
 
 
-class TargetUnusable(CosmosError):
+class TargetUnusable(CosmosError):  # noqa: N818
     """A target that cannot be used now; with `transient`, trying again may help."""
 
     code = "target_unusable"
@@ -65,7 +65,7 @@ class TargetUnusable(CosmosError):
         self.transient = transient
 
 
-class NotFound(CosmosError):
+class NotFound(CosmosError):  # noqa: N818
     """An id that names no prompt, run, job or group."""
 
     code = "not_found"

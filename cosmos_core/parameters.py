@@ -117,9 +117,7 @@ def _keys(cls: type[Any], prefix: str, base: Any) -> Iterable[Key]:
             yield from _keys(field.nested, f"{prefix}{field.name}.", None if default is NOTHING else default)
             continue
         about = {name: field.metadata.get(name, "") for name in ("help", "unit")}
-        yield Key(
-            name=prefix + field.name, type=field.type, default=default, **about, **field.limits._asdict()
-        )
+        yield Key(name=prefix + field.name, type=field.type, default=default, **about, **field.limits._asdict())
 
 
 def faults(cls: Any) -> tuple[str, ...]:
@@ -177,9 +175,7 @@ def read(
 
 
 class _Reader:
-    def __init__(
-        self, names: Sequence[str], elsewhere: Mapping[str, Sequence[str]], field_prefix: str
-    ) -> None:
+    def __init__(self, names: Sequence[str], elsewhere: Mapping[str, Sequence[str]], field_prefix: str) -> None:
         self.names = names
         self.elsewhere = elsewhere
         self.field_prefix = field_prefix
@@ -312,6 +308,4 @@ def _keys_and_values(value: Any) -> Mapping[Any, Any]:
 
 
 def _twice() -> WrongValue:
-    return WrongValue(
-        "is given twice", code="given_twice", hint="give it once, as KEY=VALUE or inside an object"
-    )
+    return WrongValue("is given twice", code="given_twice", hint="give it once, as KEY=VALUE or inside an object")

@@ -131,7 +131,7 @@ class Request(Generic[P]):
     toolkit: str
     text: str = ""
     inputs: tuple[Input, ...] = ()
-    parameters: P = field(default=None)  # type: ignore[assignment]  # None until the toolkit is known
+    parameters: P = field(default=None)  # None until the toolkit is known
     given: tuple[str, ...] = ()
     gpus: int | None = None
     site: Site | None = None

@@ -22,9 +22,7 @@ _SECOND_THOUGHTS_S = 2.0
 Move = Callable[["RunRecord", Progress], "RunRecord"]
 
 
-def carry_out(
-    cosmos: Cosmos, runs: Sequence[RunRecord], *, detach: bool, progress: str | None, as_json: bool
-) -> int:
+def carry_out(cosmos: Cosmos, runs: Sequence[RunRecord], *, detach: bool, progress: str | None, as_json: bool) -> int:
     """Start runs (or go on with them), follow them unless `detach`, and answer the exit code."""
     for run in runs:
         for warning in run.warnings:
@@ -41,9 +39,7 @@ def carry_out(
     )
 
 
-def foreground(
-    cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progress: str | None, as_json: bool
-) -> int:
+def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progress: str | None, as_json: bool) -> int:
     """Move runs to their ends one after the other, with progress, and answer the exit code."""
     ended: list[RunRecord] = []
     shown = progress_of(progress)

@@ -142,7 +142,13 @@ cosmos inference $(cosmos create run ps_4f7k2m9x -q)
 @json_option
 @click.pass_context
 def create_run(
-    ctx: click.Context, id: str, dry_run: bool, out: Path | None, quiet: bool, as_json: bool, **said: Any  # noqa: A002
+    ctx: click.Context,
+    id: str,
+    dry_run: bool,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **said: Any,  # noqa: A002
 ) -> None:
     """Store a run of the prompt ID (or another run like the run ID). It is not started.
 

@@ -116,9 +116,7 @@ def _info(ctx: click.Context, words: Mapping[str, str], *, lenient: bool) -> tup
     return None
 
 
-def options_of(
-    model: str, info: ModelInfo, taken: set[str], args: Sequence[str] = ()
-) -> Iterator[ModelOption]:
+def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str] = ()) -> Iterator[ModelOption]:
     """The options of a model's toolkits together; a name that one of ours has gets none (`--set` remains).
 
     A family of slots, `mask.*`, is shown as `--mask.NAME`, and each of its names in `args` is an option too.

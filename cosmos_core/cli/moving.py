@@ -58,7 +58,9 @@ def attach(ctx: click.Context, id: str, progress: str | None, as_json: bool) -> 
     with opened(ctx) as cosmos:
         runs = _started(cosmos.runs_of([id]))
         ctx.exit(
-            foreground(cosmos, runs, lambda run, bar: cosmos.follow(run.id, bar.update), progress=progress, as_json=as_json)
+            foreground(
+                cosmos, runs, lambda run, bar: cosmos.follow(run.id, bar.update), progress=progress, as_json=as_json
+            )
         )
 
 
@@ -83,7 +85,9 @@ def wait(ctx: click.Context, ids: tuple[str, ...], progress: str | None, as_json
     with opened(ctx) as cosmos:
         runs = _started(cosmos.runs_of(ids_of(ids)))
         ctx.exit(
-            foreground(cosmos, runs, lambda run, bar: cosmos.follow(run.id, bar.update), progress=progress, as_json=as_json)
+            foreground(
+                cosmos, runs, lambda run, bar: cosmos.follow(run.id, bar.update), progress=progress, as_json=as_json
+            )
         )
 
 

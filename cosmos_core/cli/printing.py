@@ -47,9 +47,7 @@ def print_new_run(run: RunRecord, *, as_json: bool, quiet: bool) -> None:
         say(run.id)
     else:
         say(f"stored the run {run.id} of {run.prompt_id} for {run.target}{', simulated' if run.simulated else ''}")
-        print_facts(
-            [("start it", f"cosmos inference {run.id}"), ("look at it", f"cosmos show {run.id}")], indent="  "
-        )
+        print_facts([("start it", f"cosmos inference {run.id}"), ("look at it", f"cosmos show {run.id}")], indent="  ")
 
 
 def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
@@ -80,7 +78,9 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
             say(f"    {one_line(line)}", sys.stderr)
     if run.status in ("failed", "lost"):
         hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
-        sys.stderr.write(wrapped(f"{hint}; `cosmos logs {run.id}` prints the whole log", before="next: ", to=sys.stderr))
+        sys.stderr.write(
+            wrapped(f"{hint}; `cosmos logs {run.id}` prints the whole log", before="next: ", to=sys.stderr)
+        )
 
 
 def print_paused(run: RunRecord) -> None:

@@ -180,6 +180,4 @@ def print_facts(facts: Sequence[tuple[str, str]], *, indent: str = "") -> None:
     for name, value in facts:
         if value:
             before = indent + styled(name.ljust(width), "dim", sys.stdout) + "  "
-            sys.stdout.write(
-                wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout)
-            )
+            sys.stdout.write(wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout))

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cosmos_core.cli.base import Option
-from cosmos_core.cli.completing import complete_models, complete_parameters, complete_prompts_and_runs
-from cosmos_core.cli.completing import complete_slots, complete_targets
+from cosmos_core.cli.completing import (
+    complete_models,
+    complete_parameters,
+    complete_prompts_and_runs,
+    complete_slots,
+    complete_targets,
+)
 from cosmos_core.cli.kinds import Duration, text_of, value_of
 from cosmos_core.cli.model_options import given_by
 from cosmos_core.errors import UsageError
@@ -97,8 +102,7 @@ class Asked:
         self.rest = {
             key: said[key]
             for key in ("model", "source", "name", "tags", "toolkit", "target", "gpus", "if_busy", "fetch", "strict")
-            if said.get(key)
-            or said.get(key) == 0  # --gpus 0
+            if said.get(key) or said.get(key) == 0  # --gpus 0
         }
         if said.get("timeout") is not None:
             self.rest["timeout_s"] = said["timeout"]

@@ -30,7 +30,17 @@ CONTRACT = 1
 
 KINDS = ("video", "image", "tensor", "json", "text", "any")
 ROLES = ("result", "control", "log", "data")
-_OF_THE_CORE = ("job.json", "job.sh", "claim", "started", "run.log", "exit_code", "outputs", "tmp")
+_OF_THE_CORE = (
+    "job.json",
+    "job.sh",
+    "stand_in.pyz",
+    "claim",
+    "started",
+    "run.log",
+    "exit_code",
+    "outputs",
+    "tmp",
+)
 _SLOT = re.compile(r"[a-z0-9_]+(\.([a-z0-9_]+|\*))*")
 
 

@@ -38,9 +38,7 @@ def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[
             name, count = f"{fetch.name or rel}-{count}", count + 1
         found[name] = Artifact(name=name, role=fetch.role, remote=f"{outputs}/{rel}", bytes=size)
     roles = _WANTED["all"]
-    return tuple(
-        sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name))
-    )
+    return tuple(sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name)))
 
 
 def _pattern_of(work: Work, rel: str) -> Fetch | None:
@@ -48,9 +46,7 @@ def _pattern_of(work: Work, rel: str) -> Fetch | None:
     return next((f for f in ours if fnmatchcase(rel, f.pattern)), None)
 
 
-def fetch(
-    artifacts: Sequence[Artifact], host: Host, outputs: str, folder: Path, what: str
-) -> tuple[Artifact, ...]:
+def fetch(artifacts: Sequence[Artifact], host: Host, outputs: str, folder: Path, what: str) -> tuple[Artifact, ...]:
     """Bring the wanted ones into `folder`, each with its digest and, for pictures, what a look into it showed."""
     return tuple(_fetched(a, host, outputs, folder) if a.role in _WANTED[what] else a for a in artifacts)
 
@@ -76,9 +72,7 @@ class Ending:
     outputs: Outputs
 
 
-def judge(
-    work: Work, run: RunRecord, result: Result, *, timed_out: bool = False, stopped: bool = False
-) -> Ending:
+def judge(work: Work, run: RunRecord, result: Result, *, timed_out: bool = False, stopped: bool = False) -> Ending:
     """Completed, failed or cancelled, from files, log, exit code and what was asked.
 
     The wish to cancel only counts where it was carried out: a job that was done before the signal came is done.

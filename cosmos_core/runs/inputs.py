@@ -73,16 +73,10 @@ class Refs:
         except FileNotFoundError:
             raise BadRef(f"{ref} does not exist", _what_is_there(path), "no_such_file") from None
         except OSError as error:
-            raise BadRef(
-                f"{ref} cannot be read: {error.strerror}", "check its permissions", "unreadable"
-            ) from None
+            raise BadRef(f"{ref} cannot be read: {error.strerror}", "check its permissions", "unreadable") from None
         if media.kind == "unknown":
-            raise BadRef(
-                f"{ref} cannot be read as media: {why}", "give a file that plays: mp4, png, jpg", "unreadable"
-            )
-        return InputRecord(
-            slot=slot, ref=ref, name=path.name, path=str(path), sha256=digest, bytes=size, media=media
-        )
+            raise BadRef(f"{ref} cannot be read as media: {why}", "give a file that plays: mp4, png, jpg", "unreadable")
+        return InputRecord(slot=slot, ref=ref, name=path.name, path=str(path), sha256=digest, bytes=size, media=media)
 
     def _of_a_run(self, slot: str, ref: str, run_ref: str, name: str | None) -> InputRecord:
         if self.store is None:
@@ -130,9 +124,7 @@ class Refs:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         looked = probe(path)
-        if (
-            self.store and self.remember and looked.media.kind != "unknown"
-        ):  # why it is broken is not remembered
+        if self.store and self.remember and looked.media.kind != "unknown":  # why it is broken is not remembered
             self.store.remember_digest(*key, sha256=digest, media=looked.media)
         return digest, looked.media, looked.why
 
@@ -147,15 +139,11 @@ def _what_is_there(path: Path) -> str:
 def find_artifact(run: RunRecord, name: str | None) -> Artifact:
     """An output of a run by its name, or its main result. Raises BadRef naming those there are."""
     names = [a.name for a in run.artifacts]
-    wanted = next(
-        (a for a in run.artifacts if (a.role == "result" if name is None else a.name == name)), None
-    )
+    wanted = next((a for a in run.artifacts if (a.role == "result" if name is None else a.name == name)), None)
     if wanted is not None:
         return wanted
     if not names:
-        raise BadRef(
-            f"{run.id} is {run.status} and has no outputs", f"see `cosmos show {run.id}`", "no_outputs"
-        )
+        raise BadRef(f"{run.id} is {run.status} and has no outputs", f"see `cosmos show {run.id}`", "no_outputs")
     if name is None:
         raise BadRef(f"{run.id} has no result", f"its outputs: {', '.join(names)}", "no_outputs")
     raise BadRef(

@@ -35,17 +35,13 @@ def is_dead(holder: str) -> bool:
 
 def _machine() -> str:
     with contextlib.suppress(OSError):
-        return (
-            f"{platform.node()}/{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}"
-        )
+        return f"{platform.node()}/{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}"
     return platform.node()
 
 
 def _born(pid: int) -> str:
     try:
-        fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        )
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         pass
     else:
@@ -82,9 +78,7 @@ class Lease:
 @contextlib.contextmanager
 def held(store: Store, job_id: str, *, steal: bool = False) -> Iterator[Lease | None]:
     """The lease on a job while the block runs; None where somebody else holds it and lives."""
-    epoch = store.take_lease(
-        job_id, this_process(), seconds=SECONDS, now=datetime.now(UTC), steal=steal, dead=is_dead
-    )
+    epoch = store.take_lease(job_id, this_process(), seconds=SECONDS, now=datetime.now(UTC), steal=steal, dead=is_dead)
     if epoch is None:
         yield None
         return

@@ -54,9 +54,7 @@ class Mover:
         """Submit a stored run, or go on with one that stands still, until it was launched (or is paused)."""
         run = self.store.run(run_id)
         if run.ended:
-            raise UsageError(
-                f"{run_id} is {run.status} already", hint=f"`cosmos retry {run_id}` runs it again"
-            )
+            raise UsageError(f"{run_id} is {run.status} already", hint=f"`cosmos retry {run_id}` runs it again")
         if run.submitted_at is not None:
             return self.go_on(run_id, until, on_change)
         job_id = new_id("jb")
@@ -215,9 +213,7 @@ class _Journey:
         return self._work
 
     def _move(self, to: str, **changes: Any) -> bool:
-        moved = self.store.move(
-            self.run.id, job_epoch=self.lease.epoch, state=self.run.status, to=to, **changes
-        )
+        moved = self.store.move(self.run.id, job_epoch=self.lease.epoch, state=self.run.status, to=to, **changes)
         if not moved:
             raise LeaseLost
         self.run = evolve(self.run, status=to, **changes)
@@ -267,9 +263,7 @@ class _Journey:
         return self._move("queued")
 
     def _launch(self) -> bool:
-        if (
-            self.host.stat(self.jobdir.at("job.sh")) is None
-        ):  # somebody removed the folder; nothing ever ran in it
+        if self.host.stat(self.jobdir.at("job.sh")) is None:  # somebody removed the folder; nothing ever ran in it
             return self._move("uploading")
         self._progress("queued", None, "starting")
         if not self.jobdir.has("started"):
@@ -282,8 +276,7 @@ class _Journey:
                     hint=f"look into {self.job.dir}/run.log there, then `cosmos sync`",
                 )
             time.sleep(0.002)
-        begun = datetime.fromtimestamp(started, UTC) if started else None
-        self._move("running", started_at=begun)
+        self._move("running", started_at=started)
         return self.until != "launched"
 
     def _watch(self) -> bool:

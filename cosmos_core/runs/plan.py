@@ -104,9 +104,7 @@ class Planner:
         plan = Plan(prompt=prompt, prompt_is_new=new, request=request, warnings=warnings)
         if target is None or site is None:
             return plan
-        canonical_hash = request_hash(
-            model, request
-        )  # a plugin that cannot convert fails here, before any record
+        canonical_hash = request_hash(model, request)  # a plugin that cannot convert fails here, before any record
         filled = ExecutionConfig(
             target=target,
             toolkit=site,
@@ -141,9 +139,7 @@ class Planner:
             warnings=tuple(f"{w.field}: {w.message}" for w in warnings),
             tags=wish.tags,
             parents=tuple(
-                Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot)
-                for i in inputs
-                if i.run_id and i.artifact
+                Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot) for i in inputs if i.run_id and i.artifact
             ),
         )
         return evolve(plan, run=run)
@@ -152,9 +148,7 @@ class Planner:
         if ref is None:
             return _Source()
         if self.store is None:
-            raise UsageError(
-                f"{ref} names nothing: nothing was ever stored here", hint="see `cosmos list prompts`"
-            )
+            raise UsageError(f"{ref} names nothing: nothing was ever stored here", hint="see `cosmos list prompts`")
         id_ = self.store.resolve(ref, ("ps", "rs"))
         if id_.startswith("ps_"):
             return _Source(prompt=self.store.prompt(id_))
@@ -221,9 +215,7 @@ class Planner:
     ) -> tuple[Any, Mapping[str, Any], tuple[str, ...]]:
         """The filled parameters, and what of them was given, as nested values and as names."""
         elsewhere = {
-            t.name: [k.name for k in keys(t.parameters)]
-            for t in model.info.toolkits
-            if t.name != toolkit.name
+            t.name: [k.name for k in keys(t.parameters)] for t in model.info.toolkits if t.name != toolkit.name
         }
         over = read(toolkit.parameters, said, known_elsewhere=elsewhere)
         whole = read(toolkit.parameters, _over(base, over.values), known_elsewhere=elsewhere)
@@ -232,11 +224,7 @@ class Planner:
             return whole.instance, whole.values, whole.given
         # The plugin is asked all the same, so that every problem shows at once: what is wrong is put right for it.
         bad = {p.field for p in (*over.problems, *whole.problems)}
-        right = {
-            k.name: v
-            for k in keys(toolkit.parameters)
-            if k.name in bad and (v := _right_value(k)) is not None
-        }
+        right = {k.name: v for k in keys(toolkit.parameters) if k.name in bad and (v := _right_value(k)) is not None}
         mended = read(toolkit.parameters, _over(_without(over.values, bad), _nested(right)))
         return mended.instance, mended.values, mended.given
 
@@ -258,9 +246,7 @@ class Planner:
         for record in new:
             if target and record.target not in (None, target.name) and record.path is None:
                 message = f"{record.ref} lies on {record.target}, and the run goes to {target.name}"
-                self._problem(
-                    record.slot, message, f"add --target {record.target}, or fetch it first", "elsewhere"
-                )
+                self._problem(record.slot, message, f"add --target {record.target}, or fetch it first", "elsewhere")
         return (*kept, *new)
 
     def _prompt(
@@ -363,9 +349,7 @@ def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in more.items():
         below = result.get(key)
-        result[key] = (
-            _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-        )
+        result[key] = _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return result
 
 

@@ -63,11 +63,7 @@ def _look_at_needs(work: Work, host: Host) -> None:
 
 
 def _record_of(wanted: Input, work: Work) -> InputRecord:
-    records = (
-        r
-        for r in work.prompt.inputs
-        if (r.slot, r.name, r.sha256) == (wanted.slot, wanted.name, wanted.sha256)
-    )
+    records = (r for r in work.prompt.inputs if (r.slot, r.name, r.sha256) == (wanted.slot, wanted.name, wanted.sha256))
     found = next(records, None)
     if found is None:  # the models room has checked that places hold inputs of the request
         raise AssertionError(f"no input {wanted.slot} in {work.prompt.id}")
@@ -80,12 +76,8 @@ def _on_the_host(record: InputRecord, host: Host, target: str, work_dir: str) ->
         return record.remote, True  # the user's own file: never a second name for it
     suffix = PurePosixPath(record.name).suffix.lower()
     if record.sha256 is None or record.bytes is None:
-        raise TargetUnusable(
-            f"{record.ref} was never fetched", hint=f"`cosmos fetch {record.run_id}`, then run again"
-        )
-    if (
-        record.remote and record.target == target
-    ):  # an output of an earlier run that is still there: no byte moves
+        raise TargetUnusable(f"{record.ref} was never fetched", hint=f"`cosmos fetch {record.run_id}`, then run again")
+    if record.remote and record.target == target:  # an output of an earlier run that is still there: no byte moves
         found = host.stat(record.remote)
         if found and found.bytes == record.bytes:
             cached = cached_path(work_dir, record.sha256, suffix)

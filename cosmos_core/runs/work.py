@@ -67,9 +67,7 @@ class Work:
         return work(self.argv, self.env, self.cwd)
 
 
-def request_of(
-    run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None
-) -> Request[Any]:
+def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None) -> Request[Any]:
     """The request of a stored run, with its frozen parameters."""
     config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
     return Request(
@@ -85,9 +83,7 @@ def request_of(
     )
 
 
-def work_of(
-    run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None
-) -> Work:
+def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:
     """Convert a stored run for the folder `dir`. Pure but for the plugin's own package being read."""
     model = models[run.model_type]
     toolkit = model.toolkit(run.toolkit)

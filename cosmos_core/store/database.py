@@ -108,17 +108,13 @@ class Database:
             raise self._words(error) from error
         except OSError as error:
             hint = "choose another folder with COSMOS_HOME, or [store] url in cosmos.toml"
-            raise ConfigError(
-                f"cannot make {error.filename} for the database: {error.strerror}", hint=hint
-            ) from error
+            raise ConfigError(f"cannot make {error.filename} for the database: {error.strerror}", hint=hint) from error
 
     def _words(self, error: exc.SQLAlchemyError) -> CosmosError:
         said = str(getattr(error, "orig", None) or error)
         elsewhere = "choose another with COSMOS_HOME, or [store] url in cosmos.toml"
         if "full" in said:
-            return TargetUnusable(
-                f"no space left for the database {self._place}", hint="make room, then `cosmos sync`"
-            )
+            return TargetUnusable(f"no space left for the database {self._place}", hint="make room, then `cosmos sync`")
         if "locked" in said:
             hint = "see which program holds it; what it was doing goes on with `cosmos sync`"
             return TargetUnusable(f"the database {self._place} is locked", hint=hint, transient=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from attrs import fields
 from sqlalchemy import Row
 
 from cosmos_core.convert import from_json, to_json
@@ -48,7 +49,30 @@ def prompt_of(row: Row[Any], tags: Iterable[str]) -> PromptRecord:
 
 def run_row(run: RunRecord) -> dict[str, Any]:
     """The columns of a run; tags, artifacts, links and progress have tables of their own."""
-    names = ["id", "prompt_id", "group_id", "job_id", "retry_of", "model_type", "name", "status", "target", "toolkit", "simulated", "created_at", "submitted_at", "started_at", "completed_at", "execution_config", "metadata", "cancel_requested_at", "reachable", "checked_at", "rating", "scores"]
+    names = [
+        "id",
+        "prompt_id",
+        "group_id",
+        "job_id",
+        "retry_of",
+        "model_type",
+        "name",
+        "status",
+        "target",
+        "toolkit",
+        "simulated",
+        "created_at",
+        "submitted_at",
+        "started_at",
+        "completed_at",
+        "execution_config",
+        "metadata",
+        "cancel_requested_at",
+        "reachable",
+        "checked_at",
+        "rating",
+        "scores",
+    ]
     row = {name: getattr(run, name) for name in names}
     return (
         row
@@ -100,7 +124,7 @@ def run_of(
 
 def job_row(job: JobRecord) -> dict[str, Any]:
     """The columns of a job."""
-    return {name: getattr(job, name) for name in JobRecord.__slots__ if name != "__weakref__"}
+    return {field.name: getattr(job, field.name) for field in fields(JobRecord)}
 
 
 def job_of(row: Row[Any]) -> JobRecord:

@@ -93,12 +93,8 @@ class Store:
             if prompt is not None:
                 c.execute(insert(t.prompts).values(prompt_row(prompt)))
                 seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
-                _insert_all(
-                    c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen)
-                )
-                _insert_all(
-                    c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags))
-                )
+                _insert_all(c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen))
+                _insert_all(c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags)))
             if run is not None:
                 c.execute(insert(t.runs).values(run_row(run)))
                 _insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
@@ -145,9 +141,7 @@ class Store:
         users = select(t.links.c.run_id).where(t.links.c.parent_id == run_id)
         with self._db.reading() as c:
             return tuple(
-                self._runs(
-                    c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at)
-                )
+                self._runs(c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at))
             )
 
     # -- a run's life ------------------------------------------------------------------------------------------
@@ -167,9 +161,7 @@ class Store:
         with self._db.writing() as c:
             c.execute(insert(t.jobs).values(values))
             untouched = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
-            if not c.execute(
-                update(t.runs).where(untouched).values(job_id=job.id, submitted_at=now)
-            ).rowcount:
+            if not c.execute(update(t.runs).where(untouched).values(job_id=job.id, submitted_at=now)).rowcount:
                 raise UsageError(
                     f"{run_id} was started or cancelled by another process", hint=f"`cosmos attach {run_id}`"
                 )
@@ -200,9 +192,7 @@ class Store:
         r = t.runs.c
         with self._db.writing() as c:
             c.execute(
-                update(t.runs)
-                .where(r.id == run_id, r.cancel_requested_at.is_(None))
-                .values(cancel_requested_at=at)
+                update(t.runs).where(r.id == run_id, r.cancel_requested_at.is_(None)).values(cancel_requested_at=at)
             )
             stored = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
             c.execute(update(t.runs).where(stored).values(status="cancelled", completed_at=at))
@@ -255,9 +245,7 @@ class Store:
 
     def renew_lease(self, job_id: str, holder: str, epoch: int, seconds: float, now: datetime) -> bool:
         """Keep the lease a while longer; False if it is another's now."""
-        return self.update_job(
-            job_id, epoch=epoch, holder=holder, lease_until=now + timedelta(seconds=seconds)
-        )
+        return self.update_job(job_id, epoch=epoch, holder=holder, lease_until=now + timedelta(seconds=seconds))
 
     def release_lease(self, job_id: str, epoch: int) -> None:
         """Let the lease go, if it is still ours."""
@@ -292,9 +280,7 @@ class Store:
         """All progress of a run, oldest first."""
         p = t.progress.c
         with self._db.reading() as c:
-            return tuple(
-                map(_progress_of, c.execute(select(t.progress).where(p.run_id == run_id).order_by(p.id)))
-            )
+            return tuple(map(_progress_of, c.execute(select(t.progress).where(p.run_id == run_id).order_by(p.id))))
 
     def digest(self, path: str, size: int, mtime_ns: int, inode: int) -> tuple[str, Media | None] | None:
         """What was remembered of a file, if it is still the one that was looked at."""
@@ -324,9 +310,7 @@ class Store:
             return self._last(int(match[1] or 0), ref)
         kind, sign, rest = ref.partition("_")
         if kind in _KINDS and kind not in kinds:
-            raise UsageError(
-                f"{ref} is a {_NAMES[kind]}; this wants a {' or a '.join(_NAMES[k] for k in kinds)}"
-            )
+            raise UsageError(f"{ref} is a {_NAMES[kind]}; this wants a {' or a '.join(_NAMES[k] for k in kinds)}")
         if kind not in kinds or not sign or not rest:
             raise _not_found(ref)
         table = _KINDS[kind]
@@ -346,13 +330,9 @@ class Store:
     def _last(self, back: int, ref: str) -> str:
         r = t.runs.c
         with self._db.reading() as c:
-            found = c.execute(
-                select(r.id).order_by(r.created_at.desc(), r.id.desc()).offset(back).limit(1)
-            ).scalar()
+            found = c.execute(select(r.id).order_by(r.created_at.desc(), r.id.desc()).offset(back).limit(1)).scalar()
         if found is None:
-            raise NotFound(
-                f"{ref} names no run: there are not that many", hint="`cosmos list runs` shows them"
-            )
+            raise NotFound(f"{ref} names no run: there are not that many", hint="`cosmos list runs` shows them")
         return str(found)
 
     # -- reading rows ------------------------------------------------------------------------------------------
@@ -379,9 +359,7 @@ class Store:
             link = Link(parent_id=row.parent_id, artifact=row.artifact, slot=row.slot)
             parents.setdefault(row.run_id, []).append(link)
         newest = select(func.max(p.id)).where(p.run_id.in_(ids)).group_by(p.run_id)
-        progress = {
-            row.run_id: _progress_of(row) for row in c.execute(select(t.progress).where(p.id.in_(newest)))
-        }
+        progress = {row.run_id: _progress_of(row) for row in c.execute(select(t.progress).where(p.id.in_(newest)))}
         return [
             run_of(
                 row,
@@ -393,9 +371,7 @@ class Store:
             for row in rows
         ]
 
-    def _page(
-        self, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], list[Any]]
-    ) -> Page:
+    def _page(self, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], list[Any]]) -> Page:
         conditions = _conditions(table, where)
         query = select(table).where(*conditions)
         if where.after:
@@ -422,9 +398,7 @@ _NAMES = {"ps": "prompt", "rs": "run", "jb": "job", "gr": "group"}
 
 def _not_found(ref: str) -> NotFound:
     what = _NAMES.get(ref.partition("_")[0], "prompt or run")
-    return NotFound(
-        f"there is no {what} {ref}", hint="`cosmos list runs` and `cosmos list prompts` show what there is"
-    )
+    return NotFound(f"there is no {what} {ref}", hint="`cosmos list runs` and `cosmos list prompts` show what there is")
 
 
 def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) -> bool:
@@ -456,9 +430,7 @@ def _progress_row(row: ProgressRecord) -> dict[str, Any]:
 
 
 def _progress_of(row: Any) -> ProgressRecord:
-    return ProgressRecord(
-        timestamp=row.timestamp, stage=row.stage, percentage=row.percentage, message=row.message
-    )
+    return ProgressRecord(timestamp=row.timestamp, stage=row.stage, percentage=row.percentage, message=row.message)
 
 
 def _conditions(table: Table, where: Filter) -> list[Any]:

@@ -63,7 +63,7 @@ keep() {
     trap : TERM INT HUP
     me=$(exec sh -c 'echo "$PPID"')
     ln -s "$me $(born "$me") $(boot)" claim 2>/dev/null || exit 0
-    date +%s > started.part && mv started.part started
+    : > started
     (
         trap - TERM INT HUP
         COSMOS_JOB=$job

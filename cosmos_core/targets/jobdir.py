@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Literal
 
@@ -74,7 +75,7 @@ class JobDir:
         state, _, code = done.text.partition(" ")
         if state == "ended":
             return Evidence(state="ended", exit_code=int(code))
-        if state in ("unclaimed", "alive", "gone"):
+        if state == "unclaimed" or state == "alive" or state == "gone":
             return Evidence(state=state)
         raise TargetUnusable(
             f"job.sh on {self.host.name} gave no answer: {done.err.decode(errors='replace').strip() or done.text!r}",
@@ -86,10 +87,10 @@ class JobDir:
         text = self.host.read(self.at("exit_code"))
         return int(text) if text.strip() else None
 
-    def started_at(self) -> float | None:
-        """When the command began, seconds since 1970 by the host's clock; None if it has not."""
-        text = self.host.read(self.at("started"))
-        return float(text) if text.strip() else None
+    def started_at(self) -> datetime | None:
+        """When the command began, by the host's clock; None if it has not."""
+        found = self.host.stat(self.at("started"))
+        return datetime.fromtimestamp(found.mtime_ns / 1e9, UTC) if found else None
 
     def has(self, mark: Literal["stopped", "timed_out", "started"]) -> bool:
         """Whether job.sh left that mark."""

@@ -29,9 +29,7 @@ class LocalHost:
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", new_session: bool = False) -> Completed:
         try:
-            done = subprocess.run(
-                argv, input=stdin, capture_output=True, start_new_session=new_session, check=False
-            )
+            done = subprocess.run(argv, input=stdin, capture_output=True, start_new_session=new_session, check=False)
         except OSError as error:
             raise TargetUnusable(
                 f"cannot start {argv[0]}: {error.strerror}", hint="is it installed, and on PATH?"
@@ -108,7 +106,7 @@ def _written_whole(path: Path, mode: int) -> Iterator[BinaryIO]:
     """A file that gets its name only once all of it is written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             yield file
         partial.replace(path)
     finally:

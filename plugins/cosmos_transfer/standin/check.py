@@ -14,7 +14,7 @@ from typing import Any
 Check = Callable[[Any, Path], Any]
 Error = tuple[tuple[str, ...], str, str, Any]  # where (a path of keys), words, type, the value
 REQUIRED: Any = object()
-_WHOLE = re.compile(r"[+-]?\d+(_\d+)*(\.0+)?")
+_WHOLE = re.compile(r"[+-]?\d+(_\d+)*(\.0+)?", re.ASCII)
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
 _FALSE = {"0", "false", "f", "no", "n", "off"}
 _PATH_SCHEMA = (
@@ -109,7 +109,7 @@ def number(value: Any, _base: Path) -> float:
 def switch(value: Any, _base: Path) -> bool:
     """A boolean, from 0, 1, "yes", "off" and their like."""
     if isinstance(value, float):
-        if not value.is_integer():
+        if not (value.is_integer() and abs(value) < 2**63):
             raise wrong("Input should be a valid boolean", "bool_type", value)
         key = str(int(value))
     elif isinstance(value, (str, int)):

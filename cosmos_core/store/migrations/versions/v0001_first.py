@@ -62,9 +62,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_prompts_created_at_id"), "prompts", ["created_at", "id"], unique=False)
-    op.create_index(
-        op.f("ix_prompts_model_type_created_at"), "prompts", ["model_type", "created_at"], unique=False
-    )
+    op.create_index(op.f("ix_prompts_model_type_created_at"), "prompts", ["model_type", "created_at"], unique=False)
     op.create_table(
         "store",
         sa.Column("id", sa.String(36), nullable=False),
