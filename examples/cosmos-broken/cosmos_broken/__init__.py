@@ -1,0 +1,1 @@
+"""Plugins that do not keep the contract."""

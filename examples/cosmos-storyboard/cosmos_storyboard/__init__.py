@@ -1,0 +1,1 @@
+"""Storyboards: a whole video in one picture."""
