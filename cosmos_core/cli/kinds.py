@@ -18,7 +18,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  generic since click 8.2 only
     """`90`, `30s`, `45m`, `2h`, in seconds."""
 
     name = "duration"
@@ -30,7 +30,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType):  # type: ignore[type-arg]
     """A date (local), a time as RFC 3339 has it, or how long ago: `2d`, `3h`."""
 
     name = "when"

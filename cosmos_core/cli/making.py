@@ -54,7 +54,7 @@ cosmos run --model transfer --help                        also shows what transf
 @attach_options
 @json_option
 @click.pass_context
-def run(ctx: click.Context, text: str | None, dry_run: bool, out: Path | None, **said: Any) -> None:
+def run(ctx: click.Context, /, text: str | None, dry_run: bool, out: Path | None, **said: Any) -> None:
     """Store a prompt, run it and follow it until the result is here.
 
     TEXT is the prompt; @FILE reads it from a file, - from standard input, @@ begins a text with @.
@@ -110,7 +110,7 @@ id=$(cosmos create prompt --model transfer @prompt.txt --video street.mp4 --weig
 @click.option("-q", "--quiet", is_flag=True, help="Print the id only.")
 @json_option
 @click.pass_context
-def create_prompt(ctx: click.Context, text: str | None, quiet: bool, as_json: bool, **said: Any) -> None:
+def create_prompt(ctx: click.Context, /, text: str | None, quiet: bool, as_json: bool, **said: Any) -> None:
     """Store a prompt for a model: text, inputs and parameters. It never changes after that.
 
     TEXT is the prompt; @FILE reads it from a file, - from standard input, @@ begins a text with @.
@@ -143,12 +143,13 @@ cosmos inference $(cosmos create run ps_4f7k2m9x -q)
 @click.pass_context
 def create_run(
     ctx: click.Context,
-    id: str,
+    /,
+    id: str,  # noqa: A002
     dry_run: bool,
     out: Path | None,
     quiet: bool,
     as_json: bool,
-    **said: Any,  # noqa: A002
+    **said: Any,
 ) -> None:
     """Store a run of the prompt ID (or another run like the run ID). It is not started.
 
@@ -182,7 +183,7 @@ cosmos list runs --status pending -q | cosmos inference -
 @attach_options
 @json_option
 @click.pass_context
-def inference(ctx: click.Context, ids: tuple[str, ...], **said: Any) -> None:
+def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
     """Execute stored runs; given a prompt, make its run first.
 
     A run's settings were frozen when it was made: options that change them go with prompts only.
@@ -232,7 +233,7 @@ cosmos list runs --status lost -q | cosmos retry - --detach
 @attach_options
 @json_option
 @click.pass_context
-def retry(ctx: click.Context, ids: tuple[str, ...], **said: Any) -> None:
+def retry(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
     """Run a run that ended once more: a new run with the same settings that names the old one."""
     from cosmos_core.cli.attached import carry_out
     from cosmos_core.cli.moving import ids_of

@@ -131,7 +131,7 @@ def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str]
         for slot in toolkit.inputs:
             words = slot.help + (" (repeat)" if slot.many else "") + ("  [required]" if slot.required else "")
             for name, hidden in _names(slot.name, args):
-                settings = {"kind": "input", "metavar": "REF", "help": words, "hidden": hidden}
+                settings: dict[str, Any] = {"kind": "input", "metavar": "REF", "help": words, "hidden": hidden}
                 found.setdefault(name, settings)
                 homes.setdefault(name, []).append(toolkit.name)
         for key in keys(toolkit.parameters):
@@ -139,14 +139,14 @@ def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str]
             words = f"{key.help}  {notes}".strip()
             found.setdefault(key.name, {"kind": "parameter", "metavar": metavar, "help": words})
             homes.setdefault(key.name, []).append(toolkit.name)
-    for name, settings in found.items():
+    for name, about in found.items():
         flag = "--" + name.replace("_", "-")
         if flag in taken:
             continue
         taken.add(flag)
         if several and len(homes[name]) < len(info.toolkits):
-            settings["help"] += f" ({', '.join(homes[name])})"
-        yield ModelOption(name, model=model, **settings)
+            about["help"] += f" ({', '.join(homes[name])})"
+        yield ModelOption(name, model=model, **about)
 
 
 def _names(slot: str, args: Sequence[str]) -> list[tuple[str, bool]]:

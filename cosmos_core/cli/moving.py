@@ -137,20 +137,24 @@ def sync(ctx: click.Context, follow: bool, progress: str | None, as_json: bool) 
 
     A run that `create run` only stored is left alone.
     """
-    from cosmos_core.cli.attached import INTERRUPTED, PAUSED, exit_code, tell_end
+    from cosmos_core.cli.attached import INTERRUPTED, exit_code, tell_end
     from cosmos_core.cli.progress import Plain, progress_of, stage_of
     from cosmos_core.cli.screen import print_json, say
     from cosmos_core.documents import items_document, run_document
+    from cosmos_core.store.records import Filter
 
     with opened(ctx) as cosmos:
         # one bar cannot show many runs
         shown = Plain() if progress in (None, "bar") else progress_of(progress)
+        lost = {run.id for run in cosmos.list_runs(Filter(status="lost", limit=10_000)).items}
         try:
             with shown:
-                runs = cosmos.sync(follow=follow, on_progress=shown.update)
+                looked_at = cosmos.sync(follow=follow, on_progress=shown.update)
         except KeyboardInterrupt:
             say("\nstopped looking; what runs goes on. `cosmos sync` goes on from here", sys.stderr)
             ctx.exit(INTERRUPTED)
+        # what was lost before and is still lost was told when it was lost
+        runs = [run for run in looked_at if run.status != "lost" or run.id not in lost]
         if as_json:
             print_json(items_document([run_document(run) for run in runs]))
         else:
@@ -162,6 +166,5 @@ def sync(ctx: click.Context, follow: bool, progress: str | None, as_json: bool) 
                 else:
                     simulated = ", simulated" if run.simulated else ""
                     say(f"{run.id}  {stage_of(run)} on {run.target}{simulated}; `cosmos attach {run.id}` follows it")
-    code = exit_code(runs)
     # without --follow nothing was awaited: how a run ended is told, and is no failure of `sync`
-    ctx.exit(code if follow or code == PAUSED else PAUSED if any(r.paused and not r.ended for r in runs) else 0)
+    ctx.exit(exit_code(runs if follow else [run for run in runs if not run.ended]))

@@ -20,8 +20,9 @@ _LINE_EVERY_PERCENT = 10
 
 def stage_of(run: RunRecord) -> str:
     """In one word what is being done: the stage while it is under way, else the state."""
-    waits = run.ended or run.status in ("pending", "parsing")
-    return run.status if waits or run.progress is None else run.progress.stage
+    if run.progress is None or run.ended or run.status == "parsing":
+        return run.status
+    return run.progress.stage
 
 
 class Progress:
@@ -99,7 +100,8 @@ class Bar(Progress):
         from rich.progress import Progress as Rich
         from rich.table import Column
 
-        self._make = lambda: Rich(
+        self._rich = Rich
+        self._columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[share]:>4}", markup=False),
@@ -109,16 +111,13 @@ class Bar(Progress):
                 markup=False,
                 table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
             ),
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-            expand=True,
-            refresh_per_second=8,
         )
+        self._console = Console(stderr=True, highlight=False)
         self._bar: Any = None
         self._task: Any = None
 
     def __enter__(self) -> Progress:
-        self._bar = self._make()
+        self._bar = self._rich(*self._columns, console=self._console, transient=True, expand=True, refresh_per_second=8)
         self._task = self._bar.add_task("", total=None, share="", clock="", message="")
         self._bar.start()
         return self

@@ -61,7 +61,8 @@ asked_options = apply(
                 "TARGET:/path for a file that is there already."),
     option("--set", "settings", heading=WHAT, metavar="KEY=VALUE", multiple=True, shell_complete=complete_parameters,
            help="A parameter (repeat); KEY=@FILE reads it from a file, seed=random draws one."),
-    option("--toolkit", heading=WHAT, metavar="NAME", help="Which of the model's toolkits; `cosmos models MODEL` lists them."),
+    option("--toolkit", heading=WHAT, metavar="NAME",
+           help="Which of the model's toolkits; `cosmos models MODEL` lists them."),
     option("--name", heading=WHAT, metavar="TEXT", help="A name to find it by."),
     option("--tag", "tags", heading=WHAT, metavar="TEXT", multiple=True, help="A tag (repeat)."),
     option("--strict", heading=WHAT, is_flag=True, help="Refuse where there are warnings."),
@@ -72,7 +73,8 @@ run_options = apply(
     option("--gpus", heading=WHERE, type=int, metavar="N", help="GPUs to use; else as many as the plugin asks for."),
     option("--timeout", heading=WHERE, type=Duration(), metavar="DURATION",
            help="Stop it after so long, from the command's start: 90, 30s, 45m, 2h."),
-    option("--if-busy", heading=WHERE, type=click.Choice(["wait", "fail"]), help="When no GPU is free.  [default: wait]"),
+    option("--if-busy", heading=WHERE, type=click.Choice(["wait", "fail"]),
+           help="When no GPU is free.  [default: wait]"),
     option("--fetch", heading=AFTER, type=click.Choice(["all", "results", "none"]),
            help="Which outputs to bring here.  [default: all]"),
     option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH", help="Also copy the main result there."),
@@ -117,12 +119,12 @@ class Asked:
 
         base = self._from_spec(cosmos) if self.spec else Wish()
         slots = {slot for slot, _ in self.inputs}
+        told: dict[str, Any] = self.rest if self.text is None else {**self.rest, "text": self.text}
         wish = evolve(
             base,
             inputs=(*(pair for pair in base.inputs if pair[0] not in slots), *self.inputs),
             parameters={**_dotted(base.parameters), **self.parameters},
-            **({} if self.text is None else {"text": self.text}),
-            **self.rest,
+            **told,
         )
         if self.problems:
             self._refuse(cosmos, wish)

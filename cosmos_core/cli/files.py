@@ -1,0 +1,75 @@
+"""`logs`, `path`, `fetch`: what a run left behind."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cosmos_core.cli.base import Command, json_option, opened
+from cosmos_core.cli.completing import complete_runs
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos logs @last
+cosmos logs rs_8d3h5n7p -f
+cosmos logs @last | grep -i error
+""",
+)
+@click.argument("id", shell_complete=complete_runs)
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@click.pass_context
+def logs(ctx: click.Context, id: str, follow: bool) -> None:  # noqa: A002
+    """Print the log of a run, exactly as it was written; logs are kept on failure too."""
+    with opened(ctx) as cosmos:
+        for chunk in cosmos.logs(id, follow=follow):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+
+
+@click.command(
+    cls=Command,
+    examples="""
+mpv "$(cosmos path @last)"
+cosmos path rs_8d3h5n7p:edge
+""",
+)
+@click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_runs)
+@click.pass_context
+def path(ctx: click.Context, ref: str) -> None:
+    """Print where an output is on this machine, fetched first if it is not here yet.
+
+    Without NAME it is the main result; `cosmos show ID` lists the names.
+    """
+    with opened(ctx) as cosmos:
+        click.echo(cosmos.path(ref))
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos fetch rs_8d3h5n7p
+cosmos fetch @last --only results
+""",
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@click.option("--only", type=click.Choice(["all", "results"]), default="all", show_default=True, help="Which outputs.")
+@json_option
+@click.pass_context
+def fetch(ctx: click.Context, ids: tuple[str, ...], only: str, as_json: bool) -> None:
+    """Bring the outputs of runs to this machine. `-` reads ids from standard input."""
+    from cosmos_core.cli.attached import documents
+    from cosmos_core.cli.moving import ids_of
+    from cosmos_core.cli.screen import print_facts, print_json, say, size
+
+    with opened(ctx) as cosmos:
+        runs = [cosmos.fetch(run.id, "results" if only == "results" else "all") for run in cosmos.runs_of(ids_of(ids))]
+    if as_json:
+        print_json(documents(runs))
+        return
+    for run in runs:
+        say(f"{run.id}  {run.model_type} on {run.target}{', simulated' if run.simulated else ''}")
+        here = [(a.name, f"{a.path}  ({size(a.bytes)})") for a in run.artifacts if a.path]
+        print_facts(here, indent="  ")

@@ -1,0 +1,277 @@
+"""`cosmos show` and `cosmos status`: all that is known about one thing, and what is going on."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cosmos_core.cli.base import Command, json_option, opened
+from cosmos_core.cli.completing import complete_prompts_and_runs
+from cosmos_core.cli.screen import (
+    SIMULATED,
+    STATUS_STYLES,
+    exactly,
+    one_line,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    size,
+    span,
+    styled,
+    when,
+)
+
+if TYPE_CHECKING:
+    from cosmos_core.app import Cosmos, TargetStatus
+    from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
+    from cosmos_core.values import Media
+
+_ID = re.compile(r"(ps|rs)_[a-z0-9]*|@last(~[0-9]+)?")
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos show @last
+cosmos show ps_4f7k2m9x --json
+cosmos show rs_8d3h5n7p --tree      what it was made from, and what was made from it
+cosmos show result.mp4              the run that made or used a file, by its content
+""",
+)
+@click.argument("ref", metavar="ID|PATH", shell_complete=complete_prompts_and_runs)
+@click.option("--tree", is_flag=True, help="Show the lineage: what came before and after.")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
+    """Everything known about a prompt, a run, or the run that made or used a file.
+
+    A run is shown as it was last seen; this never touches the network (`cosmos sync` looks again).
+    """
+    with opened(ctx) as cosmos:
+        others: Sequence[PromptRecord | RunRecord] = ()
+        if not _ID.fullmatch(ref) and Path(ref).expanduser().exists():
+            record, *others = cosmos.users_of_file(Path(ref).expanduser())
+        else:
+            record = cosmos.get(ref)
+        if as_json:
+            print_json(_document(cosmos, record, others, tree=tree))
+            return
+        if tree:
+            from cosmos_core.cli.lineage import print_tree
+
+            print_tree(cosmos, record)
+        elif record.id.startswith("rs_"):
+            _show_run(record, cosmos.prompt(record.prompt_id))  # type: ignore[arg-type, union-attr]
+        else:
+            _show_prompt(cosmos, record)  # type: ignore[arg-type]
+        if others:
+            say(f"\nthe same file: {' '.join(other.id for other in others)}")
+
+
+def _document(
+    cosmos: Cosmos, record: PromptRecord | RunRecord, others: Sequence[PromptRecord | RunRecord], *, tree: bool
+) -> dict[str, Any]:
+    from cosmos_core.documents import prompt_document, run_document
+
+    if record.id.startswith("rs_"):
+        document = run_document(record, cosmos.prompt(record.prompt_id))  # type: ignore[arg-type, union-attr]
+    else:
+        document = prompt_document(record)  # type: ignore[arg-type]
+    if others:
+        document["same_file"] = [other.id for other in others]
+    if tree:
+        from cosmos_core.cli.lineage import tree_document
+
+        document["tree"] = tree_document(cosmos, record)
+    return document
+
+
+def _show_run(run: RunRecord, prompt: PromptRecord) -> None:
+    state = "paused" if run.paused is not None and not run.ended else run.status
+    say(f"{styled(run.id, 'bold', sys.stdout)}  {styled(state, STATUS_STYLES.get(state, ''), sys.stdout)}")
+    took = (run.completed_at - run.started_at).total_seconds() if run.completed_at and run.started_at else None
+    config = run.execution_config
+    print_facts(
+        [
+            ("note", SIMULATED if run.simulated else ""),
+            ("name", run.name),
+            ("model", f"{run.model_type} by {run.toolkit} on {run.target}"),
+            ("prompt", f"{run.prompt_id}  {json.dumps(one_line(prompt.prompt_text), ensure_ascii=False)}"),
+            *_inputs(prompt.inputs),
+            ("parameters", _settings(prompt.parameters, config)),
+            ("retry of", run.retry_of or ""),
+            ("group", run.group_id or ""),
+            ("tags", " ".join(run.tags)),
+            ("made", exactly(run.created_at)),
+            (
+                "submitted",
+                exactly(run.submitted_at) or ("never; `cosmos inference` starts it" if not run.ended else ""),
+            ),
+            ("started", exactly(run.started_at)),
+            ("ended", exactly(run.completed_at)),
+            ("took", span(took)),
+            ("as of", exactly(run.checked_at) if not run.ended else ""),
+            ("progress", _progress(run)),
+            ("cancel asked", exactly(run.cancel_requested_at)),
+            ("paused", f"{run.paused.reason} {run.paused.hint}".strip() if run.paused and not run.ended else ""),
+            ("error", run.error.message if run.error else ""),
+            ("remedy", run.error.hint if run.error else ""),
+            *(("warning", warning) for warning in run.warnings),
+            *(("parent", f"{link.parent_id}:{link.artifact} as {link.slot}") for link in run.parents),
+        ],
+        indent="  ",
+    )
+    if run.artifacts:
+        say("\noutputs")
+        print_facts([(artifact.name, _artifact(artifact)) for artifact in run.artifacts], indent="  ")
+    if run.text:
+        say(f"\ntext\n{run.text}")
+    for title, values in (("values", run.values), ("scores", run.scores), ("where it came from", run.metadata)):
+        if values:
+            say(f"\n{title}")
+            print_facts([(key, _words(value)) for key, value in values.items()], indent="  ")
+    say(f"\ncosmos logs {run.id}   its log")
+
+
+def _progress(run: RunRecord) -> str:
+    if run.progress is None or run.ended:
+        return ""
+    share = "" if run.progress.percentage is None else f"{run.progress.percentage:.0f}%"
+    return " ".join(filter(None, (run.progress.stage, share, one_line(run.progress.message))))
+
+
+def _settings(given: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """What was given; a run's own parameters where it has some."""
+    if isinstance(config.get("given"), Mapping):
+        given = config["given"]
+    return "  ".join(f"{key}={_words(value)}" for key, value in _flat(given))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, value)]
+    return pairs
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "  ".join(f"{key}={_words(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_words, value))
+    return "-" if value is None or value == "" else one_line(str(value))
+
+
+def _inputs(inputs: Sequence[InputRecord]) -> list[tuple[str, str]]:
+    return [
+        (item.slot, f"{item.path or f'{item.target}:{item.remote}'}{_media(item.media, item.bytes)}") for item in inputs
+    ]
+
+
+def _media(media: Media | None, count: int | None) -> str:
+    words = []
+    if media is not None and media.width and media.height:
+        words.append(f"{media.width}x{media.height}")
+    if media is not None and media.frames and media.frames > 1:
+        words.append(f"{media.frames} frames")
+    if media is not None and media.fps:
+        words.append(f"{media.fps:g} fps")
+    if count is not None:
+        words.append(size(count))
+    return f"  ({', '.join(words)})" if words else ""
+
+
+def _artifact(artifact: Artifact) -> str:
+    where = artifact.path or f"not fetched: {artifact.remote}"
+    return f"{where}{_media(artifact.media, artifact.bytes)}"
+
+
+def _show_prompt(cosmos: Cosmos, prompt: PromptRecord) -> None:
+    from cosmos_core.store.records import Filter
+
+    say(styled(prompt.id, "bold", sys.stdout))
+    print_facts(
+        [
+            ("name", prompt.name),
+            ("model", prompt.model_type + f" by {prompt.model_config['toolkit']}" * ("toolkit" in prompt.model_config)),
+            ("text", prompt.prompt_text),
+            *_inputs(prompt.inputs),
+            ("parameters", _settings(prompt.parameters, {})),
+            ("made", exactly(prompt.created_at)),
+            ("parent", prompt.parent_id or ""),
+            ("tags", " ".join(prompt.tags)),
+        ],
+        indent="  ",
+    )
+    page = cosmos.list_runs(Filter(prompt=prompt.id, limit=20))
+    if not page.items:
+        say(f"\nnot run yet; `cosmos run --from {prompt.id}` does")
+        return
+    say("\nruns")
+    rows = [
+        {
+            "id": run.id,
+            "status": run.status,
+            "target": f"{run.target} (simulated)" if run.simulated else run.target,
+            "created": when(run.created_at),
+        }
+        for run in page.items
+    ]
+    print_table(("id", "status", "target", "created"), rows, styles={"status": STATUS_STYLES})
+    if page.next is not None:
+        say(f"more: cosmos list runs --prompt {prompt.id}")
+
+
+@click.command(
+    cls=Command,
+    examples="""
+cosmos status
+cosmos status --json
+""",
+)
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Whether the targets can be used, and what of ours is running and waiting there."""
+    with opened(ctx) as cosmos:
+        found = cosmos.status()
+    if as_json:
+        from cosmos_core.documents import items_document
+
+        print_json(items_document([_status_document(target) for target in found]))
+        return
+    for target in found:
+        reachable = (
+            styled("usable", "green", sys.stdout) if target.reachable else styled("not usable", "red", sys.stdout)
+        )
+        gpus = "" if target.gpus is None else f", {target.gpus} GPUs"
+        say(f"{styled(target.name, 'bold', sys.stdout)}  {reachable}  {target.host}{gpus}")
+        print_facts(
+            [
+                ("note", "simulated: stand-ins play every toolkit, no GPU is used" if target.simulated else ""),
+                ("why", target.words),
+                ("running", " ".join(run.id for run in target.running) or "nothing of ours"),
+                ("waiting", " ".join(run.id for run in target.waiting)),
+            ],
+            indent="  ",
+        )
+
+
+def _status_document(target: TargetStatus) -> dict[str, Any]:
+    return {
+        "name": target.name,
+        "host": target.host,
+        "simulated": target.simulated,
+        "reachable": target.reachable,
+        "message": target.words,
+        "gpus": target.gpus,
+        "running": [run.id for run in target.running],
+        "waiting": [run.id for run in target.waiting],
+    }
