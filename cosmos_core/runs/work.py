@@ -83,7 +83,7 @@ def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: 
     )
 
 
-def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:
+def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:  # noqa: A002
     """Convert a stored run for the folder `dir`. Pure but for the plugin's own package being read."""
     model = models[run.model_type]
     toolkit = model.toolkit(run.toolkit)

@@ -16,12 +16,15 @@ from cosmos_core.targets.host import Host
 
 GRACE_S = 10  # from TERM to KILL
 
+State = Literal["absent", "unclaimed", "alive", "ended", "gone"]
+_UNENDED: dict[str, State] = {"unclaimed": "unclaimed", "alive": "alive", "gone": "gone"}
+
 
 @frozen(kw_only=True)
 class Evidence:
     """What a host tells of a job. Only "ended" has an exit code; "gone" left none."""
 
-    state: Literal["absent", "unclaimed", "alive", "ended", "gone"]
+    state: State
     exit_code: int | None = None
 
 
@@ -75,8 +78,8 @@ class JobDir:
         state, _, code = done.text.partition(" ")
         if state == "ended":
             return Evidence(state="ended", exit_code=int(code))
-        if state == "unclaimed" or state == "alive" or state == "gone":
-            return Evidence(state=state)
+        if state in _UNENDED:
+            return Evidence(state=_UNENDED[state])
         raise TargetUnusable(
             f"job.sh on {self.host.name} gave no answer: {done.err.decode(errors='replace').strip() or done.text!r}",
             transient=True,
