@@ -89,7 +89,7 @@ class Store:
 
     def add(self, prompt: PromptRecord | None, run: RunRecord | None) -> None:
         """Store a prompt, a run, or both: all of it or nothing."""
-        with self._db.writing() as c:
+        with self._db.writing(durably=True) as c:
             if prompt is not None:
                 c.execute(insert(t.prompts).values(prompt_row(prompt)))
                 seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
@@ -158,7 +158,7 @@ class Store:
             "lease_until": now + timedelta(seconds=lease_seconds),
         }
         r = t.runs.c
-        with self._db.writing() as c:
+        with self._db.writing(durably=True) as c:  # the job may outlive a power cut of this machine
             c.execute(insert(t.jobs).values(values))
             untouched = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
             if not c.execute(update(t.runs).where(untouched).values(job_id=job.id, submitted_at=now)).rowcount:

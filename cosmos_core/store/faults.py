@@ -1,0 +1,97 @@
+"""What a database complains of, in words: the cause, the place, and the next step."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sqlalchemy import exc
+
+from cosmos_core.errors import ConfigError, CosmosError, NotFound, TargetUnusable, UsageError
+
+ELSEWHERE = "choose another with COSMOS_HOME, or [store] url in cosmos.toml"
+
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT)
+
+
+def in_words(place: str, error: exc.DBAPIError) -> CosmosError:
+    """The error of ours for one of the database's."""
+    said = str(error.orig)
+    code = _code(error.orig)
+    if isinstance(error, exc.IntegrityError):
+        if "FOREIGN KEY" in said.upper():
+            return NotFound(
+                "something that this names is not there any more",
+                hint="`cosmos list runs` and `cosmos list prompts` show what there is",
+            )
+        return UsageError(f"that is stored already: {said}", hint="see `cosmos list runs`")
+    if code == sqlite3.SQLITE_FULL:
+        full = TargetUnusable(
+            f"no space left for the database {place}",
+            hint="make room, then type the same again; what was started goes on with `cosmos sync`",
+        )
+        full.code = "disk_full"
+        return full
+    if is_busy(error.orig):
+        return TargetUnusable(
+            f"the database {place} is locked by another program",
+            hint="end that program; what was started goes on with `cosmos sync`",
+            transient=True,
+        )
+    if code in _UNWRITABLE:
+        return ConfigError(
+            f"the database {place} cannot be opened for writing: {said}",
+            hint=f"check that it is a file, its owner and permissions, and its folder's; or {ELSEWHERE}",
+        )
+    if code in _DAMAGED:
+        return ConfigError(
+            f"{place} is no database, or is damaged: {said}", hint=f"put it right, or {ELSEWHERE}"
+        )
+    return ConfigError(
+        f"the database {place} cannot be used: {said}", hint=f"check [store] url, or {ELSEWHERE}"
+    )
+
+
+def unknown_kind(url: str, error: Exception) -> CosmosError:
+    """For a URL of which no database can be made."""
+    kind = url.partition("://")[0] if "://" in url else url  # the rest may hold a password
+    return ConfigError(
+        f"store.url: no database can be reached by {kind!r}: {error}",
+        hint='say where, like url = "sqlite:///cosmos.db"',
+    )
+
+
+def unknown_version(place: str, version: str, head: str) -> CosmosError:
+    """For a database that a later program wrote."""
+    return ConfigError(
+        f"the database {place} is of a newer version ({version}) than this program knows ({head})",
+        hint=f"upgrade cosmos, or {ELSEWHERE}",
+    )
+
+
+def not_ours(place: str, tables: Sequence[str]) -> CosmosError:
+    """For a database with somebody else's tables: nothing of ours is put among them."""
+    named = ", ".join(tables[:3]) + (", ..." if len(tables) > 3 else "")
+    return ConfigError(
+        f"the database {place} is another program's: it has the tables {named}", hint=ELSEWHERE
+    )
+
+
+def not_utf8(error: UnicodeEncodeError) -> CosmosError:
+    """For text that came from bytes which are no UTF-8, such as a file's name in Latin-1."""
+    return UsageError(
+        f"this is not UTF-8 and cannot be stored: {error.object!a}",
+        hint="rename the file, or write the text in UTF-8",
+    )
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether another connection holds what this one wanted."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _code(error: BaseException | None) -> int | None:
+    """SQLite's primary result code; the extended ones carry more in the upper bits."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
