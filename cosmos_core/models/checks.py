@@ -41,6 +41,8 @@ _OF_THE_CORE = (
     "outputs",
     "tmp",
 )
+_TEXT = frozenset({str})
+_NO_NAMES = frozenset({"", ".", ".."})
 _SLOT = re.compile(r"[a-z0-9_]+(\.([a-z0-9_]+|\*))*")
 
 
@@ -154,7 +156,7 @@ def _wrong_path(path: Any, taken: set[str]) -> str:
 def _outside(path: Any) -> str:
     if not isinstance(path, str) or not path:
         return "which is not a path"
-    if path[0] == "/" or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+    if path[0] == "/" or "\0" in path or not _NO_NAMES.isdisjoint(path.split("/")):
         return "which is not a plain path inside the job's folder"
     return ""
 
@@ -177,13 +179,11 @@ def wrong_command(command: Any) -> str:
         return f"answered {a(command)}, not a Command"
     if not _is_words(command.argv) or not command.argv:
         return f"gives {a(command.argv)} as argv, not a tuple of arguments (and never a shell string)"
-    if any("\0" in word for word in command.argv):
+    if "\0" in "".join(command.argv):
         return "gives an argument with a zero byte in it"
-    if not isinstance(command.env, Mapping) or not all(
-        isinstance(k, str) and (v is None or isinstance(v, str)) for k, v in command.env.items()
-    ):
+    if command.env != {} and not _is_environment(command.env):
         return "gives an environment that is not text by name"
-    if not _is_words(command.secrets):
+    if command.secrets != () and not _is_words(command.secrets):
         return "gives secrets that are not a tuple of names"
     if command.cwd is not None and not isinstance(command.cwd, str):
         return f"gives {a(command.cwd)} as cwd, not text"
@@ -192,10 +192,16 @@ def wrong_command(command: Any) -> str:
     return ""
 
 
+def _is_environment(env: Any) -> bool:
+    return isinstance(env, Mapping) and all(
+        isinstance(k, str) and (v is None or isinstance(v, str)) for k, v in env.items()
+    )
+
+
 def _is_words(value: Any) -> bool:
     if type(value) is not tuple:
         return False
-    return all(isinstance(word, str) for word in value)
+    return {*map(type, value)} <= _TEXT or all(isinstance(word, str) for word in value)
 
 
 def wrong_outputs(outputs: tuple[Any, ...], job: Job[Any]) -> str:

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import pluggy
 
 from cosmos_core.errors import PluginError, UnknownName
-from cosmos_core.hookspecs import PROJECT, Spec
 from cosmos_core.models.discover import Found
 from cosmos_core.models.fence import FENCED, PluginFailure, broken, culprit, failure
-from cosmos_core.models.guards import WrongAnswer, guards
+from cosmos_core.models.guards import HOOKS, GuardedManager, Shapes, WrongAnswer, inner_guard
 from cosmos_core.parameters import nearest
 from cosmos_core.values import (
     Bundle,
@@ -30,7 +29,6 @@ from cosmos_core.values import (
 )
 
 REQUIRED = ("describe", "convert_inputs", "choose_script")
-HOOKS = tuple(name for name in vars(Spec) if not name.startswith("_"))
 
 
 class Loaded(NamedTuple):
@@ -51,13 +49,14 @@ class Model:
         self.hooks = model.hooks
         self._found = model.found
         self._owners = {_registered_as(one.found): one.found for one in (model, *extensions)}
-        self.pm = _manager()
+        self.pm = GuardedManager()
         for one in (model, *extensions):
             self.pm.register(one.plugin, _registered_as(one.found))
         wrapped = any(_wraps(impl) for hook in HOOKS for impl in self._impls(hook))
         if wrapped:
-            self.pm.register(guards(self._fault_inside, outer=False, fills=True), "cosmos-inner-guard")
-        self.pm.register(guards(self._fault, outer=True, fills=not wrapped), "cosmos-outer-guard")
+            inner = Shapes(self._fault_inside, fills=True)
+            self.pm.register(inner_guard(inner, self._fault_inside), "cosmos-inner-guard")
+        self.pm.guard(Shapes(self._fault, fills=not wrapped), self._fault)
         self.info = self.describe()
 
     def __repr__(self) -> str:
@@ -77,44 +76,38 @@ class Model:
 
     def describe(self) -> ModelInfo:
         """What this model is. `info` is what it said when it was loaded."""
-        info: ModelInfo = self._ask("describe")
+        info: ModelInfo = self.pm.hook.describe()
         return info
 
     def validate_inputs(self, request: Request[Any]) -> tuple[Problem, ...]:
         """What the plugin and the extensions find wrong with what is known so far."""
-        problems: tuple[Problem, ...] = self._ask("validate_inputs", request=request)
+        problems: tuple[Problem, ...] = self.pm.hook.validate_inputs(request=request)
         return problems
 
     def convert_inputs(self, job: Job[Any]) -> Bundle:
         """The files for the job's folder, where inputs go, what to fetch."""
-        bundle: Bundle = self._ask("convert_inputs", job=job)
+        bundle: Bundle = self.pm.hook.convert_inputs(job=job)
         return bundle
 
     def choose_script(self, job: Job[Any], bundle: Bundle) -> Command:
         """The command that runs the job."""
-        command: Command = self._ask("choose_script", job=job, bundle=bundle)
+        command: Command = self.pm.hook.choose_script(job=job, bundle=bundle)
         return command
 
     def follow_progress(self, job: Job[Any]) -> LineReader:
         """A reader of log lines that cannot raise; it understands `@cosmos {json}` lines by itself."""
-        reader: LineReader = self._ask("follow_progress", job=job)
+        reader: LineReader = self.pm.hook.follow_progress(job=job)
         return reader
 
     def parse_outputs(self, job: Job[Any], result: Result) -> tuple[Outputs, ...]:
         """What the plugin makes of the outputs, one for each request; `verdict` has the last word."""
-        outputs: tuple[Outputs, ...] = self._ask("parse_outputs", job=job, result=result)
+        outputs: tuple[Outputs, ...] = self.pm.hook.parse_outputs(job=job, result=result)
         return outputs
 
     def read_spec(self, path: Path) -> tuple[Draft, ...] | None:
         """A spec file of one of the toolkits' own, read back; None if it is not one of this model's."""
-        drafts: tuple[Draft, ...] | None = self._ask("read_spec", path=path)
+        drafts: tuple[Draft, ...] | None = self.pm.hook.read_spec(path=path)
         return drafts
-
-    def _ask(self, hook: str, **arguments: Any) -> Any:
-        try:
-            return getattr(self.pm.hook, hook)(**arguments)
-        except RuntimeError as error:  # a wrapper that yields twice: pluggy's own complaint passes by the guards
-            raise self._fault(hook, error) from error
 
     def _impls(self, hook: str) -> list[Any]:
         """The implementations of plugin and extensions, in the order in which pluggy calls them."""
@@ -156,7 +149,7 @@ def load(found: Found) -> Loaded:
             f"registers the class {plugin.__name__}, not an instance of it ({found.entry.value})",
             f"in {found.package}: register an instance, NAME = {plugin.__name__}(), or a module",
         )
-    manager = _manager()
+    manager = GuardedManager()
     try:
         manager.register(plugin, found.name)
     except FENCED as error:
@@ -168,12 +161,6 @@ def load(found: Found) -> Loaded:
     else:
         _check_only_wraps(found, manager)
     return Loaded(found, plugin, tuple(name for name in HOOKS if name in hooks))
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(Spec)
-    return manager
 
 
 def _registered_as(found: Found) -> str:
@@ -189,7 +176,7 @@ def _broken_in(hook: str, first: Found, *others: Found, error: WrongAnswer) -> P
     return broken(first, f"breaks the contract in {hook}: {error}{also}")
 
 
-def _hooks_of(manager: pluggy.PluginManager, plugin: Any) -> list[str]:
+def _hooks_of(manager: GuardedManager, plugin: Any) -> list[str]:
     return [caller.name for caller in manager.get_hookcallers(plugin) or ()]
 
 
@@ -199,7 +186,7 @@ def _unregistered(found: Found, error: BaseException) -> PluginError:
     return broken(found, f"breaks the contract: {' '.join(str(error).split())}")
 
 
-def _check_names(found: Found, manager: pluggy.PluginManager, hooks: list[str]) -> None:
+def _check_names(found: Found, manager: GuardedManager, hooks: list[str]) -> None:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -215,7 +202,7 @@ def _check_names(found: Found, manager: pluggy.PluginManager, hooks: list[str]) 
         ) from error
 
 
-def _check_required(found: Found, plugin: Any, manager: pluggy.PluginManager) -> None:
+def _check_required(found: Found, plugin: Any, manager: GuardedManager) -> None:
     missing = [h for h in REQUIRED if all(map(_wraps, getattr(manager.hook, h).get_hookimpls()))]
     if missing:
         unmarked = [h for h in missing if callable(getattr(plugin, h, None))]
@@ -223,7 +210,7 @@ def _check_required(found: Found, plugin: Any, manager: pluggy.PluginManager) ->
         raise broken(found, f"lacks {', '.join(missing)}", hint)
 
 
-def _check_only_wraps(found: Found, manager: pluggy.PluginManager) -> None:
+def _check_only_wraps(found: Found, manager: GuardedManager) -> None:
     for hook in HOOKS:
         impls = getattr(manager.hook, hook).get_hookimpls()
         if hook != "validate_inputs" and not all(map(_wraps, impls)):
