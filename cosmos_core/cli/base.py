@@ -78,14 +78,18 @@ class Command(click.Command):
         self.params.extend(global_options(hidden=True))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[click.Parameter]] = {}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(param, "heading", "Options"), []).append(record)
+            if isinstance(param, click.Option) and not param.hidden:
+                sections.setdefault(getattr(param, "heading", "Options"), []).append(param)
         for heading in sorted(sections, key=lambda title: title == "Options"):
             with formatter.section(heading):
-                formatter.write_dl(sections[heading])
+                self.write_options(ctx, formatter, sections[heading])
+
+    def write_options(self, ctx: click.Context, formatter: click.HelpFormatter, options: list[click.Parameter]) -> None:
+        """The options under one heading."""
+        records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+        formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:

@@ -23,8 +23,11 @@ def complain(error: CosmosError, *, as_json: bool) -> None:
     write = sys.stderr.write
     write(f"{styled('error:', 'red', sys.stderr)} {error.message}\n")
     write(problem_lines(error.problems))
-    if error.hint:
-        write(wrapped(error.hint, before="next: ", to=sys.stderr))
+    hint = error.hint
+    if not hint and error.problems:
+        hint = "correct that and try again; `cosmos models MODEL` shows all that a model takes"
+    if hint:
+        write(wrapped(hint, before="next: ", to=sys.stderr))
 
 
 def problem_lines(problems: Iterable[Problem]) -> str:

@@ -18,7 +18,7 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  generic since click 8.2 only
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in new click only
     """`90`, `30s`, `45m`, `2h`, in seconds."""
 
     name = "duration"

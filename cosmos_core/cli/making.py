@@ -38,11 +38,11 @@ attach_options = apply(
 @click.command(
     cls=ModelCommand,
     examples="""
-cosmos run --model transfer "a street in heavy rain" --video street.mp4 --weights.edge 1
-cosmos run --model transfer @prompt.txt --video @last --set weights.depth=0.6 --set seed=random
-cosmos run --from rs_4f7k2m9x --set num_steps=50          the same again, with more steps
+cosmos run --model transfer "heavy rain" --video street.mp4 --weights.edge 1
+cosmos run --model transfer @prompt.txt --video @last --set weights.depth=0.6
+cosmos run --from rs_4f7k2m9x --set num_steps=50   again, with more steps
 cosmos run --model transfer --spec street.json --dry-run --out preview/
-cosmos run --model transfer --help                        also shows what transfer takes
+cosmos run --model transfer --help                 also what transfer takes
 """,
 )
 @click.argument("text", required=False)
@@ -89,7 +89,7 @@ def create() -> None:
 
     \b
     Examples:
-      cosmos create prompt --model transfer "rain at night" --video street.mp4 --weights.edge 1
+      cosmos create prompt --model transfer "rain" --video a.mp4 --weights.edge 1
       cosmos create run ps_4f7k2m9x
       cosmos inference rs_8d3h5n7p
     """
@@ -99,9 +99,9 @@ def create() -> None:
     cls=ModelCommand,
     name="prompt",
     examples="""
-cosmos create prompt --model transfer "rain at night" --video street.mp4 --weights.edge 1
+cosmos create prompt --model transfer "rain" --video a.mp4 --weights.edge 1
 cosmos create prompt --model transfer --spec street.json --name street
-id=$(cosmos create prompt --model transfer @prompt.txt --video street.mp4 --weights.edge 1 -q)
+id=$(cosmos create prompt --model transfer --spec street.json -q)
 """,
 )
 @click.argument("text", required=False)

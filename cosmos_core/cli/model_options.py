@@ -14,6 +14,7 @@ import click
 from cosmos_core.cli.base import Command, Option, opened, shared_of
 
 if TYPE_CHECKING:
+    from cosmos_core.parameters import Key
     from cosmos_core.values import ModelInfo
 
 _OPTIONS = "cosmos.model_options"
@@ -38,7 +39,7 @@ def given_by(ctx: click.Context) -> Given:
 class ModelOption(Option):
     """One generated option."""
 
-    def __init__(self, name: str, *, kind: str, model: str, **settings: Any) -> None:
+    def __init__(self, name: str, *, kind: str, model: str, notes: str = "", **settings: Any) -> None:
         flag = "--" + name.replace("_", "-")
         super().__init__(
             [flag, "value"],
@@ -51,6 +52,7 @@ class ModelOption(Option):
         self.name = f"{kind}:{name}"
         self.key = name
         self.kind = kind
+        self.notes = notes
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         words = super().process_value(ctx, value)
@@ -74,6 +76,21 @@ class ModelCommand(Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, [])]
+
+    def write_options(self, ctx: click.Context, formatter: click.HelpFormatter, options: list[click.Parameter]) -> None:
+        if not isinstance(options[0], ModelOption):
+            super().write_options(ctx, formatter, options)
+            return
+        for option in options:
+            record = option.get_help_record(ctx)
+            if isinstance(option, ModelOption) and record is not None:
+                # defaults and ranges stay on the option's line, whole, where the eye looks for them
+                first = f"{record[0]}  {option.notes}".rstrip()
+                formatter.write(f"{'':>{formatter.current_indent}}{first}\n")
+                with formatter.indentation():
+                    formatter.indent()
+                    formatter.write_text(record[1])
+                    formatter.dedent()
 
     def _of_model(self, ctx: click.Context, args: list[str], taken: set[str]) -> Iterator[ModelOption]:
         words = self._first_look(args)
@@ -129,15 +146,15 @@ def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str]
     found: dict[str, dict[str, Any]] = {}
     for toolkit in info.toolkits:
         for slot in toolkit.inputs:
-            words = slot.help + (" (repeat)" if slot.many else "") + ("  [required]" if slot.required else "")
+            notes = "; ".join([*(["required"] if slot.required else []), *(["repeat for many"] if slot.many else [])])
             for name, hidden in _names(slot.name, args):
-                settings: dict[str, Any] = {"kind": "input", "metavar": "REF", "help": words, "hidden": hidden}
+                settings: dict[str, Any] = {"kind": "input", "metavar": "REF", "help": slot.help, "hidden": hidden}
+                settings["notes"] = f"[{notes}]" if notes else ""
                 found.setdefault(name, settings)
                 homes.setdefault(name, []).append(toolkit.name)
         for key in keys(toolkit.parameters):
-            metavar, _, notes = key.text.partition("  ")
-            words = f"{key.help}  {notes}".strip()
-            found.setdefault(key.name, {"kind": "parameter", "metavar": metavar, "help": words})
+            metavar, notes = told(key)
+            found.setdefault(key.name, {"kind": "parameter", "metavar": metavar, "notes": notes, "help": key.help})
             homes.setdefault(key.name, []).append(toolkit.name)
     for name, about in found.items():
         flag = "--" + name.replace("_", "-")
@@ -147,6 +164,14 @@ def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str]
         if several and len(homes[name]) < len(info.toolkits):
             about["help"] += f" ({', '.join(homes[name])})"
         yield ModelOption(name, model=model, **about)
+
+
+def told(key: Key) -> tuple[str, str]:
+    """The type of a parameter as a word, and its default, range and unit."""
+    from attrs import evolve
+
+    metavar, _, notes = evolve(key, unit="").text.partition("  ")
+    return metavar, f"{notes} {key.unit}".strip()
 
 
 def _names(slot: str, args: Sequence[str]) -> list[tuple[str, bool]]:

@@ -79,6 +79,7 @@ def _one(name: str, *, as_json: bool) -> None:
 
 
 def _describe(model: Model) -> None:
+    from cosmos_core.cli.model_options import told
     from cosmos_core.parameters import keys
 
     say(f"{model.name}: {model.info.title}")
@@ -92,7 +93,7 @@ def _describe(model: Model) -> None:
         if found:
             say("\n  parameters")
             for key in found:
-                metavar, _, notes = key.text.partition("  ")
+                metavar, notes = told(key)
                 print_facts(
                     [(f"--{_flag(key.name)} {metavar}", " ".join(f"{key.help} {notes}".split()) or " ")], indent="    "
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -92,33 +93,44 @@ class JsonLines(Progress):
 
 
 class Bar(Progress):
-    """A bar that moves in place, and is gone when the run has ended."""
+    """A line that says which run, and a bar below it that moves in place and is gone at the end."""
 
     def __init__(self) -> None:
         from rich.console import Console  # for terminals only
-        from rich.progress import BarColumn, TextColumn
+        from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
         from rich.progress import Progress as Rich
         from rich.table import Column
+        from rich.text import Text
 
-        self._rich = Rich
-        self._columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[share]:>4}", markup=False),
-            TextColumn("{task.fields[clock]}", markup=False),
-            TextColumn(
-                "{task.fields[message]}",
-                markup=False,
-                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-            ),
-        )
+        class Clock(ProgressColumn):
+            """Time spent and time left, going on between two rows of progress."""
+
+            def render(self, task: Task) -> Text:
+                now = time.time()
+                words = span(max(0.0, now - task.fields["since"]))
+                ends = task.fields["ends"]
+                return Text(f"{words}, {span(ends - now)} left" if ends and ends > now else words)
+
         self._console = Console(stderr=True, highlight=False)
+        one_row = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        self._make: Callable[[], Any] = lambda: Rich(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[share]:>4}", markup=False),
+            Clock(),
+            TextColumn("{task.fields[message]}", markup=False, table_column=one_row),
+            console=self._console,
+            transient=True,
+            expand=True,
+            refresh_per_second=8,
+        )
         self._bar: Any = None
         self._task: Any = None
+        self._told = ""
 
     def __enter__(self) -> Progress:
-        self._bar = self._rich(*self._columns, console=self._console, transient=True, expand=True, refresh_per_second=8)
-        self._task = self._bar.add_task("", total=None, share="", clock="", message="")
+        self._bar = self._make()
+        self._task = self._bar.add_task("", total=None, share="", since=time.time(), ends=None, message="")
         self._bar.start()
         return self
 
@@ -128,18 +140,20 @@ class Bar(Progress):
         self._bar.stop()
 
     def update(self, run: RunRecord) -> None:
+        if run.id != self._told:
+            self._told = run.id
+            simulated = " (simulated)" if run.simulated else ""
+            self._bar.console.print(f"{run.id}  {run.model_type} on {run.target}{simulated}", markup=False)
         percentage = run.progress.percentage if run.progress else None
         left = eta_s(run)
-        spent = self._bar.tasks[0].elapsed
-        clock = span(spent) + (f", {span(left)} left" if left else "")
-        simulated = " (simulated)" if run.simulated else ""
         self._bar.update(
             self._task,
-            description=f"{run.id}{simulated}  {stage_of(run)}",
+            description=stage_of(run),
             total=None if percentage is None else 100,
             completed=percentage or 0,
             share="" if percentage is None else f"{percentage:.0f}%",
-            clock=clock,
+            since=(run.started_at or run.submitted_at or run.created_at).timestamp(),
+            ends=run.progress.timestamp.timestamp() + left if run.progress and left else None,
             message=one_line(run.progress.message) if run.progress else "",
         )
 

@@ -154,13 +154,12 @@ def print_table(
         table.add_column(
             column.upper(),
             no_wrap=True,
-            overflow="ellipsis" if cut else "crop",
             ratio=1 if cut else None,
             min_width=8 if cut else longest,
         )
     for line in cells:
         told = [
-            Text(cell, style=(styles or {}).get(column, {}).get(cell, ""))
+            Text(cell, style=(styles or {}).get(column, {}).get(cell, ""), overflow="ellipsis", no_wrap=True)
             for column, cell in zip(columns, line, strict=True)
         ]
         table.add_row(*told)

@@ -41,8 +41,8 @@ _ID = re.compile(r"(ps|rs)_[a-z0-9]*|@last(~[0-9]+)?")
     examples="""
 cosmos show @last
 cosmos show ps_4f7k2m9x --json
-cosmos show rs_8d3h5n7p --tree      what it was made from, and what was made from it
-cosmos show result.mp4              the run that made or used a file, by its content
+cosmos show rs_8d3h5n7p --tree   what it was made from, and what from it
+cosmos show result.mp4           the run that made or used a file
 """,
 )
 @click.argument("ref", metavar="ID|PATH", shell_complete=complete_prompts_and_runs)
