@@ -27,7 +27,9 @@ def from_json(cls: Callable[..., T], data: Any) -> T:
 
 
 def time_text(moment: datetime) -> str:
-    """RFC 3339 in UTC, with microseconds, so that text sorts as time does."""
+    """RFC 3339 in UTC, with microseconds, so that text sorts as time does. Raises ValueError without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone, so nobody can tell when it was")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

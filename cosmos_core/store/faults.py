@@ -45,12 +45,8 @@ def in_words(place: str, error: exc.DBAPIError) -> CosmosError:
             hint=f"check that it is a file, its owner and permissions, and its folder's; or {ELSEWHERE}",
         )
     if code in _DAMAGED:
-        return ConfigError(
-            f"{place} is no database, or is damaged: {said}", hint=f"put it right, or {ELSEWHERE}"
-        )
-    return ConfigError(
-        f"the database {place} cannot be used: {said}", hint=f"check [store] url, or {ELSEWHERE}"
-    )
+        return ConfigError(f"{place} is no database, or is damaged: {said}", hint=f"put it right, or {ELSEWHERE}")
+    return ConfigError(f"the database {place} cannot be used: {said}", hint=f"check [store] url, or {ELSEWHERE}")
 
 
 def unknown_kind(url: str, error: Exception) -> CosmosError:
@@ -73,9 +69,7 @@ def unknown_version(place: str, version: str, head: str) -> CosmosError:
 def not_ours(place: str, tables: Sequence[str]) -> CosmosError:
     """For a database with somebody else's tables: nothing of ours is put among them."""
     named = ", ".join(tables[:3]) + (", ..." if len(tables) > 3 else "")
-    return ConfigError(
-        f"the database {place} is another program's: it has the tables {named}", hint=ELSEWHERE
-    )
+    return ConfigError(f"the database {place} is another program's: it has the tables {named}", hint=ELSEWHERE)
 
 
 def not_utf8(error: UnicodeEncodeError) -> CosmosError:

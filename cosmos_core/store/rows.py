@@ -145,3 +145,13 @@ def artifact_of(row: Row[Any]) -> Artifact:
     media = columns.pop("media")
     del columns["run_id"], columns["position"]
     return Artifact(media=from_json(Media, media) if media else None, **columns)
+
+
+def progress_row(run_id: str, progress: ProgressRecord) -> dict[str, Any]:
+    """The columns of a row of progress."""
+    return {"run_id": run_id} | {n: getattr(progress, n) for n in ("timestamp", "stage", "percentage", "message")}
+
+
+def progress_of(row: Row[Any]) -> ProgressRecord:
+    """Progress from its row."""
+    return ProgressRecord(timestamp=row.timestamp, stage=row.stage, percentage=row.percentage, message=row.message)

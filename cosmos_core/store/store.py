@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, update
 
-from cosmos_core.convert import from_json, time_of, time_text, to_json
-from cosmos_core.errors import NotFound, UsageError
+from cosmos_core.convert import from_json, to_json
+from cosmos_core.errors import UsageError
+from cosmos_core.store import queries, refs
 from cosmos_core.store import tables as t
 from cosmos_core.store.database import Database
 from cosmos_core.store.records import (
@@ -20,7 +20,6 @@ from cosmos_core.store.records import (
     Artifact,
     Filter,
     JobRecord,
-    Link,
     Page,
     ProgressRecord,
     PromptRecord,
@@ -31,18 +30,15 @@ from cosmos_core.store.rows import (
     artifact_row,
     job_of,
     job_row,
-    prompt_of,
+    progress_of,
+    progress_row,
     prompt_row,
     run_changes,
-    run_of,
     run_row,
 )
 from cosmos_core.values import Media
 
-_KINDS = {"ps": t.prompts, "rs": t.runs, "jb": t.jobs, "gr": t.groups}
-_LAST = re.compile(r"@last(?:~([0-9]+))?")
-_COUNTED = 100_000
-_NAMED = 5
+_Record = TypeVar("_Record")
 
 
 class Store:
@@ -107,25 +103,29 @@ class Store:
     def prompt(self, id: str) -> PromptRecord:  # noqa: A002  what it is
         """A prompt. Raises NotFound."""
         with self._db.reading() as c:
-            return self._prompts(c, select(t.prompts).where(t.prompts.c.id == id), id)[0]
+            found = queries.prompts(c, select(t.prompts).where(t.prompts.c.id == id))
+        return _the_one(found, id)
 
     def run(self, id: str) -> RunRecord:  # noqa: A002  what it is
         """A run with its tags, artifacts, parents and latest progress. Raises NotFound."""
         with self._db.reading() as c:
-            return self._runs(c, select(t.runs).where(t.runs.c.id == id), id)[0]
+            found = queries.runs(c, select(t.runs).where(t.runs.c.id == id))
+        return _the_one(found, id)
 
     def prompts(self, where: Filter | None = None) -> Page:
         """A page of prompts, newest first."""
-        return self._page(t.prompts, where or Filter(), self._prompts)
+        with self._db.reading() as c:
+            return queries.page(c, t.prompts, where or Filter(), queries.prompts)
 
     def runs(self, where: Filter | None = None) -> Page:
         """A page of runs, newest first."""
-        return self._page(t.runs, where or Filter(), self._runs)
+        with self._db.reading() as c:
+            return queries.page(c, t.runs, where or Filter(), queries.runs)
 
     def prompts_by_id(self, ids: Iterable[str]) -> Mapping[str, PromptRecord]:
         """Several prompts in one query, by id."""
         with self._db.reading() as c:
-            found = self._prompts(c, select(t.prompts).where(t.prompts.c.id.in_(list(ids))))
+            found = queries.prompts(c, select(t.prompts).where(t.prompts.c.id.in_(list(ids))))
         return {prompt.id: prompt for prompt in found}
 
     def unfinished(self) -> tuple[RunRecord, ...]:
@@ -133,7 +133,7 @@ class Store:
         r = t.runs.c
         wanted = select(t.runs).where(r.submitted_at.is_not(None), r.status.not_in(TERMINAL))
         with self._db.reading() as c:
-            return tuple(self._runs(c, wanted.order_by(r.created_at, r.id)))
+            return tuple(queries.runs(c, wanted.order_by(r.created_at, r.id)))
 
     def children(self, run_id: str) -> tuple[RunRecord, ...]:
         """The runs that used an output of this one, or tried it again."""
@@ -141,7 +141,7 @@ class Store:
         users = select(t.links.c.run_id).where(t.links.c.parent_id == run_id)
         with self._db.reading() as c:
             return tuple(
-                self._runs(c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at))
+                queries.runs(c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at))
             )
 
     # -- a run's life ------------------------------------------------------------------------------------------
@@ -202,10 +202,7 @@ class Store:
     def job(self, id: str) -> JobRecord:  # noqa: A002  what it is
         """A job. Raises NotFound."""
         with self._db.reading() as c:
-            row = c.execute(select(t.jobs).where(t.jobs.c.id == id)).one_or_none()
-        if row is None:
-            raise _not_found(id)
-        return job_of(row)
+            return _job(c, id)
 
     def update_job(self, job_id: str, *, epoch: int, **changes: Any) -> bool:
         """Change fields of a job; False if the epoch is another's."""
@@ -228,7 +225,7 @@ class Store:
         A lease is free when nobody holds it, it has run out, or `dead(holder)` says so; `steal` asks nobody.
         """
         with self._db.writing() as c:
-            job = job_of(c.execute(select(t.jobs).where(t.jobs.c.id == job_id)).one())
+            job = _job(c, job_id)
             if not steal and not _is_free(job, now, dead):
                 return None
             values = {
@@ -269,18 +266,18 @@ class Store:
         """The prompts that use a file of this content."""
         users = select(t.input_digests.c.prompt_id).where(t.input_digests.c.sha256 == sha256)
         with self._db.reading() as c:
-            return tuple(self._prompts(c, select(t.prompts).where(t.prompts.c.id.in_(users))))
+            return tuple(queries.prompts(c, select(t.prompts).where(t.prompts.c.id.in_(users))))
 
     def add_progress(self, run_id: str, row: ProgressRecord) -> None:
         """Remember progress of a run."""
         with self._db.writing() as c:
-            c.execute(insert(t.progress).values(run_id=run_id, **_progress_row(row)))
+            c.execute(insert(t.progress).values(progress_row(run_id, row)))
 
     def progress(self, run_id: str) -> tuple[ProgressRecord, ...]:
         """All progress of a run, oldest first."""
         p = t.progress.c
         with self._db.reading() as c:
-            return tuple(map(_progress_of, c.execute(select(t.progress).where(p.run_id == run_id).order_by(p.id))))
+            return tuple(map(progress_of, c.execute(select(t.progress).where(p.run_id == run_id).order_by(p.id))))
 
     def digest(self, path: str, size: int, mtime_ns: int, inode: int) -> tuple[str, Media | None] | None:
         """What was remembered of a file, if it is still the one that was looked at."""
@@ -301,104 +298,23 @@ class Store:
 
     # -- ids ---------------------------------------------------------------------------------------------------
 
-    def resolve(self, ref: str, kinds: Sequence[str] = tuple(_KINDS)) -> str:
+    def resolve(self, ref: str, kinds: Sequence[str] = refs.KINDS) -> str:
         """The id that a unique prefix, `@last` or `@last~2` names.
 
         Raises NotFound, UsageError for what names several or is of the wrong kind.
         """
-        if match := _LAST.fullmatch(ref):
-            return self._last(int(match[1] or 0), ref)
-        kind, sign, rest = ref.partition("_")
-        if kind in _KINDS and kind not in kinds:
-            raise UsageError(f"{ref} is a {_NAMES[kind]}; this wants a {' or a '.join(_NAMES[k] for k in kinds)}")
-        if kind not in kinds or not sign or not rest:
-            raise _not_found(ref)
-        table = _KINDS[kind]
-        pattern = ref.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._db.reading() as c:
-            query = select(table.c.id).where(table.c.id.like(pattern, escape="\\")).order_by(table.c.id)
-            found = list(c.execute(query.limit(_NAMED + 1)).scalars())
-        if ref in found:
-            return ref
-        if not found:
-            raise _not_found(ref)
-        if len(found) > 1:
-            names = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
-            raise UsageError(f"{ref} begins several ids: {names}", hint="type more of it")
-        return str(found[0])
-
-    def _last(self, back: int, ref: str) -> str:
-        r = t.runs.c
-        with self._db.reading() as c:
-            found = c.execute(select(r.id).order_by(r.created_at.desc(), r.id.desc()).offset(back).limit(1)).scalar()
-        if found is None:
-            raise NotFound(f"{ref} names no run: there are not that many", hint="`cosmos list runs` shows them")
-        return str(found)
-
-    # -- reading rows ------------------------------------------------------------------------------------------
-
-    def _prompts(self, c: Connection, query: Select[Any], wanted: str | None = None) -> list[PromptRecord]:
-        rows = c.execute(query).all()
-        if wanted and not rows:
-            raise _not_found(wanted)
-        tags = _tags(c, [row.id for row in rows])
-        return [prompt_of(row, tags.get(row.id, ())) for row in rows]
-
-    def _runs(self, c: Connection, query: Select[Any], wanted: str | None = None) -> list[RunRecord]:
-        rows = c.execute(query).all()
-        if wanted and not rows:
-            raise _not_found(wanted)
-        ids = [row.id for row in rows]
-        tags = _tags(c, ids)
-        a, k, p = t.artifacts.c, t.links.c, t.progress.c
-        artifacts: dict[str, list[Artifact]] = {}
-        for row in c.execute(select(t.artifacts).where(a.run_id.in_(ids)).order_by(a.run_id, a.position)):
-            artifacts.setdefault(row.run_id, []).append(artifact_of(row))
-        parents: dict[str, list[Link]] = {}
-        for row in c.execute(select(t.links).where(k.run_id.in_(ids)).order_by(k.slot)):
-            link = Link(parent_id=row.parent_id, artifact=row.artifact, slot=row.slot)
-            parents.setdefault(row.run_id, []).append(link)
-        newest = select(func.max(p.id)).where(p.run_id.in_(ids)).group_by(p.run_id)
-        progress = {row.run_id: _progress_of(row) for row in c.execute(select(t.progress).where(p.id.in_(newest)))}
-        return [
-            run_of(
-                row,
-                tags=tags.get(row.id, ()),
-                artifacts=artifacts.get(row.id, ()),
-                parents=parents.get(row.id, ()),
-                progress=progress.get(row.id),
-            )
-            for row in rows
-        ]
-
-    def _page(self, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], list[Any]]) -> Page:
-        conditions = _conditions(table, where)
-        query = select(table).where(*conditions)
-        if where.after:
-            moment, id_ = _cursor(where.after)
-            before = and_(table.c.created_at == moment, table.c.id < id_)
-            query = query.where(or_(table.c.created_at < moment, before))
-        query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(where.limit + 1)
-        with self._db.reading() as c:
-            items = read(c, query)
-            counted = select(table.c.id).where(*conditions).limit(_COUNTED + 1).subquery()
-            total = c.execute(select(func.count()).select_from(counted)).scalar_one()
-        more = len(items) > where.limit
-        items = items[: where.limit]
-        return Page(
-            items=tuple(items),
-            total=total if total <= _COUNTED else None,
-            limit=where.limit,
-            next=f"{time_text(items[-1].created_at)}_{items[-1].id}" if more else None,
-        )
+            return refs.resolve(c, ref, kinds)
 
 
-_NAMES = {"ps": "prompt", "rs": "run", "jb": "job", "gr": "group"}
+def _the_one(found: Sequence[_Record], id_: str) -> _Record:
+    if not found:
+        raise refs.not_found(id_)
+    return found[0]
 
 
-def _not_found(ref: str) -> NotFound:
-    what = _NAMES.get(ref.partition("_")[0], "prompt or run")
-    return NotFound(f"there is no {what} {ref}", hint="`cosmos list runs` and `cosmos list prompts` show what there is")
+def _job(c: Connection, id_: str) -> JobRecord:
+    return job_of(_the_one(c.execute(select(t.jobs).where(t.jobs.c.id == id_)).all(), id_))
 
 
 def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) -> bool:
@@ -411,56 +327,3 @@ def _insert_all(c: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) 
     many = list(rows)
     if many:
         c.execute(insert(table), many)
-
-
-def _tags(c: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
-    tags: dict[str, list[str]] = {}
-    for row in c.execute(select(t.tags).where(t.tags.c.owner_id.in_(ids)).order_by(t.tags.c.tag)):
-        tags.setdefault(row.owner_id, []).append(row.tag)
-    return tags
-
-
-def _progress_row(row: ProgressRecord) -> dict[str, Any]:
-    return {
-        "timestamp": row.timestamp,
-        "stage": row.stage,
-        "percentage": row.percentage,
-        "message": row.message,
-    }
-
-
-def _progress_of(row: Any) -> ProgressRecord:
-    return ProgressRecord(timestamp=row.timestamp, stage=row.stage, percentage=row.percentage, message=row.message)
-
-
-def _conditions(table: Table, where: Filter) -> list[Any]:
-    columns = {
-        "model": "model_type",
-        "status": "status",
-        "target": "target",
-        "group": "group_id",
-        "prompt": "prompt_id" if table is t.runs else "parent_id",
-    }
-    found = []
-    for name, column in columns.items():
-        value = getattr(where, name)
-        if value is None:
-            continue
-        if column not in table.c:
-            raise UsageError(f"{table.name} have no {name} to choose by", hint="leave that option out")
-        found.append(table.c[column] == value)
-    if where.tag is not None:
-        found.append(table.c.id.in_(select(t.tags.c.owner_id).where(t.tags.c.tag == where.tag)))
-    if where.since is not None:
-        found.append(table.c.created_at >= where.since)
-    if where.until is not None:
-        found.append(table.c.created_at < where.until)
-    return found
-
-
-def _cursor(text: str) -> tuple[datetime, str]:
-    moment, _, id_ = text.partition("_")
-    try:
-        return time_of(moment), id_
-    except ValueError:
-        raise UsageError(f"{text!r} is not a cursor", hint='give what "next" said') from None

@@ -61,6 +61,7 @@ prompts = Table(
     Column("parent_id", ForeignKey("prompts.id")),
     Index(None, "created_at", "id"),
     Index(None, "model_type", "created_at"),
+    Index(None, "parent_id"),
 )
 
 groups = Table(
@@ -124,6 +125,7 @@ runs = Table(
     Index(None, "prompt_id"),
     Index(None, "group_id"),
     Index(None, "job_id"),
+    Index(None, "retry_of"),
 )
 
 artifacts = Table(

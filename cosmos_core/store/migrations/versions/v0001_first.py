@@ -61,6 +61,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(op.f("ix_prompts_parent_id"), "prompts", ["parent_id"], unique=False)
     op.create_index(op.f("ix_prompts_created_at_id"), "prompts", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_prompts_model_type_created_at"), "prompts", ["model_type", "created_at"], unique=False)
     op.create_table(
@@ -136,6 +137,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_runs_group_id"), "runs", ["group_id"], unique=False)
     op.create_index(op.f("ix_runs_job_id"), "runs", ["job_id"], unique=False)
     op.create_index(op.f("ix_runs_model_type_created_at"), "runs", ["model_type", "created_at"], unique=False)
+    op.create_index(op.f("ix_runs_retry_of"), "runs", ["retry_of"], unique=False)
     op.create_index(op.f("ix_runs_prompt_id"), "runs", ["prompt_id"], unique=False)
     op.create_index(op.f("ix_runs_status_created_at"), "runs", ["status", "created_at"], unique=False)
     op.create_index(op.f("ix_runs_target_created_at"), "runs", ["target", "created_at"], unique=False)

@@ -1,0 +1,115 @@
+"""Reading records over a connection: whole prompts and runs, and pages of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, and_, func, or_, select
+
+from cosmos_core.convert import time_of, time_text
+from cosmos_core.errors import UsageError
+from cosmos_core.store import tables as t
+from cosmos_core.store.records import Artifact, Filter, Link, Page, PromptRecord, RunRecord
+from cosmos_core.store.rows import artifact_of, progress_of, prompt_of, run_of
+
+_COUNTED = 100_000  # counting further costs more than the number is worth
+
+
+def prompts(c: Connection, query: Select[Any]) -> list[PromptRecord]:
+    """The prompts that a query of their table finds, in its order."""
+    rows = c.execute(query).all()
+    tags = _tags(c, [row.id for row in rows])
+    return [prompt_of(row, tags.get(row.id, ())) for row in rows]
+
+
+def runs(c: Connection, query: Select[Any]) -> list[RunRecord]:
+    """The runs that a query of their table finds, in its order, each with all that belongs to it."""
+    rows = c.execute(query).all()
+    ids = [row.id for row in rows]
+    tags = _tags(c, ids)
+    a, k, p = t.artifacts.c, t.links.c, t.progress.c
+    artifacts: dict[str, list[Artifact]] = {}
+    for row in c.execute(select(t.artifacts).where(a.run_id.in_(ids)).order_by(a.run_id, a.position)):
+        artifacts.setdefault(row.run_id, []).append(artifact_of(row))
+    parents: dict[str, list[Link]] = {}
+    for row in c.execute(select(t.links).where(k.run_id.in_(ids)).order_by(k.slot, k.parent_id, k.artifact)):
+        link = Link(parent_id=row.parent_id, artifact=row.artifact, slot=row.slot)
+        parents.setdefault(row.run_id, []).append(link)
+    newest = select(func.max(p.id)).where(p.run_id.in_(ids)).group_by(p.run_id)
+    progress = {row.run_id: progress_of(row) for row in c.execute(select(t.progress).where(p.id.in_(newest)))}
+    return [
+        run_of(
+            row,
+            tags=tags.get(row.id, ()),
+            artifacts=artifacts.get(row.id, ()),
+            parents=parents.get(row.id, ()),
+            progress=progress.get(row.id),
+        )
+        for row in rows
+    ]
+
+
+def page(c: Connection, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], Sequence[Any]]) -> Page:
+    """The newest rows of `table` that match, after the cursor. Raises UsageError for a filter that cannot be."""
+    if where.limit < 1:
+        raise UsageError(f"a page of {where.limit} rows holds nothing", hint="ask for 1 or more")
+    conditions = _conditions(table, where)
+    query = select(table).where(*conditions)
+    if where.after:
+        moment, id_ = _position(where.after)
+        earlier_by_id = and_(table.c.created_at == moment, table.c.id < id_)
+        query = query.where(or_(table.c.created_at < moment, earlier_by_id))
+    query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(where.limit + 1)
+    items = read(c, query)
+    counted = select(table.c.id).where(*conditions).limit(_COUNTED + 1).subquery()
+    total = c.execute(select(func.count()).select_from(counted)).scalar_one()
+    more = len(items) > where.limit
+    items = items[: where.limit]
+    return Page(
+        items=tuple(items),
+        total=total if total <= _COUNTED else None,
+        limit=where.limit,
+        next=f"{time_text(items[-1].created_at)}_{items[-1].id}" if more else None,
+    )
+
+
+def _conditions(table: Table, where: Filter) -> list[Any]:
+    columns = {
+        "model": "model_type",
+        "status": "status",
+        "target": "target",
+        "group": "group_id",
+        "prompt": "prompt_id" if table is t.runs else "parent_id",
+    }
+    found = []
+    for name, column in columns.items():
+        value = getattr(where, name)
+        if value is None:
+            continue
+        if column not in table.c:
+            raise UsageError(f"{table.name} have no {name} to choose by", hint="leave that option out")
+        found.append(table.c[column] == value)
+    if where.tag is not None:
+        found.append(table.c.id.in_(select(t.tags.c.owner_id).where(t.tags.c.tag == where.tag)))
+    if where.since is not None:
+        found.append(table.c.created_at >= where.since)
+    if where.until is not None:
+        found.append(table.c.created_at < where.until)
+    return found
+
+
+def _position(cursor: str) -> tuple[datetime, str]:
+    moment, _, id_ = cursor.partition("_")
+    try:
+        return time_of(moment), id_
+    except ValueError:
+        raise UsageError(f"{cursor!r} is not a cursor", hint='give what "next" said') from None
+
+
+def _tags(c: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
+    tags: dict[str, list[str]] = {}
+    for row in c.execute(select(t.tags).where(t.tags.c.owner_id.in_(ids)).order_by(t.tags.c.tag)):
+        tags.setdefault(row.owner_id, []).append(row.tag)
+    return tags
