@@ -47,6 +47,11 @@ def probe(path: Path) -> Probe:
     return _probe_with_av(path)
 
 
+def warm_up() -> None:
+    """Load what `probe` needs, for those who have to wait for something else anyway."""
+    import av  # noqa: F401
+
+
 def _unknown(why: str) -> Probe:
     return Probe(media=Media(kind="unknown"), why=why)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from cosmos_core.media import warm_up
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import Lines, LogCopy
 from cosmos_core.runs.work import Work
@@ -32,6 +33,8 @@ class Watch:
         """Progress as the log tells it, until the job ends; with `once`, only what is known now."""
         for chunk in self._log.kept():  # a reader has a memory: it starts from the first line
             yield from self._told(chunk)
+        if not once:
+            warm_up()  # the job is busy now, and its outputs will be looked into
         pause, looked = _SHORTEST_S, time.monotonic()
         while True:
             code = self._jobdir.ended()  # asked before the log is read, so that its last lines are not missed
