@@ -15,7 +15,7 @@ from attrs import asdict, evolve, frozen
 
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json
-from cosmos_core.errors import NotFound, Refused, TargetUnusable, UsageError
+from cosmos_core.errors import NotFound, PluginError, Refused, TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
@@ -170,7 +170,12 @@ class Cosmos:
             )
         names = [model] if model else sorted(self.models)
         for name in names:
-            drafts = self.models[name].read_spec(path)
+            try:
+                drafts = self.models[name].read_spec(path)
+            except PluginError:
+                if model:
+                    raise
+                continue  # a broken plugin breaks only itself
             if drafts is not None:
                 return tuple(
                     Wish(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from attrs import evolve, frozen
 
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.media import probe
-from cosmos_core.models.verdict import verdict
+from cosmos_core.models.verdict import matching, verdict
 from cosmos_core.runs.work import Work
 from cosmos_core.store.records import Artifact, RunRecord
 from cosmos_core.targets.host import Host
@@ -43,7 +42,7 @@ def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[
 
 def _pattern_of(work: Work, rel: str) -> Fetch | None:
     ours = (f for f in work.bundle.fetch if f.request in (None, work.run.id))
-    return next((f for f in ours if fnmatchcase(rel, f.pattern)), None)
+    return next((f for f in ours if matching(f.pattern, [rel])), None)
 
 
 def fetch(artifacts: Sequence[Artifact], host: Host, outputs: str, folder: Path, what: str) -> tuple[Artifact, ...]:
@@ -99,7 +98,7 @@ def _unreadable(work: Work, run: RunRecord) -> Failure | None:
         name = PurePosixPath(artifact.remote).name
         if artifact.media is None or artifact.media.kind != "unknown" or artifact.path is None:
             continue
-        if any(fnmatchcase(artifact.remote.partition("/outputs/")[2], pattern) for pattern in required):
+        if any(matching(pattern, [artifact.remote.partition("/outputs/")[2]]) for pattern in required):
             why = probe(Path(artifact.path)).why
             return Failure(
                 code="unreadable_output",

@@ -97,7 +97,7 @@ class Planner:
             site=as_site(target, toolkit, site) if target and site else None,
         )
         self._gpus(request, target)
-        self.problems.extend(check_inputs(toolkit, request))
+        self.problems.extend(check_inputs(toolkit, request, others=model.info.toolkits))
         self.problems.extend(model.validate_inputs(request))
         warnings = self._refuse_or_warn(strict=wish.strict)
         new = source.prompt is None or prompt.id != source.prompt.id
@@ -225,7 +225,7 @@ class Planner:
         # The plugin is asked all the same, so that every problem shows at once: what is wrong is put right for it.
         bad = {p.field for p in (*over.problems, *whole.problems)}
         right = {k.name: v for k in keys(toolkit.parameters) if k.name in bad and (v := _right_value(k)) is not None}
-        mended = read(toolkit.parameters, _over(_without(over.values, bad), _nested(right)))
+        mended = read(toolkit.parameters, _over(without(over.values, bad), _nested(right)))
         return mended.instance, mended.values, mended.given
 
     def _inputs(self, wish: Wish, source: _Source, target: Target | None) -> tuple[InputRecord, ...]:
@@ -364,9 +364,10 @@ def _nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _without(values: Mapping[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
+def without(values: Mapping[str, Any], names: set[str], prefix: str = "") -> dict[str, Any]:
+    """Nested values less those of these dotted names."""
     return {
-        key: _without(value, names, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        key: without(value, names, f"{prefix}{key}.") if isinstance(value, Mapping) else value
         for key, value in values.items()
         if prefix + key not in names
     }

@@ -18,8 +18,8 @@ from cosmos_core.config import Target, expand
 from cosmos_core.convert import from_json
 from cosmos_core.errors import ConfigError
 from cosmos_core.models import Model, Models
-from cosmos_core.parameters import read
-from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site
+from cosmos_core.parameters import Reading, read
+from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site, without
 from cosmos_core.store.records import PromptRecord, RunRecord
 from cosmos_core.targets.process import work
 from cosmos_core.values import PYTHON, Bundle, Command, Job, Request, Toolkit
@@ -76,11 +76,18 @@ def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: 
         toolkit=run.toolkit,
         text=prompt.prompt_text,
         inputs=tuple(as_input(record) for record in prompt.inputs),
-        parameters=read(toolkit.parameters, config.parameters).instance,
-        given=read(toolkit.parameters, config.given).given,
+        parameters=_stored(toolkit.parameters, config.parameters).instance,
+        given=_stored(toolkit.parameters, config.given).given,
         gpus=config.gpus,
         site=as_site(config.target, toolkit, config.toolkit, version),
     )
+
+
+def _stored(cls: type[Any], values: Mapping[str, Any]) -> Reading:
+    """What was stored, read by today's class: parameters that it does not have any more are left out."""
+    reading = read(cls, values)
+    gone = {problem.field for problem in reading.problems if problem.code == "unknown_key"}
+    return read(cls, without(values, gone)) if gone else reading
 
 
 def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:  # noqa: A002
