@@ -19,7 +19,6 @@ from cosmos_core.errors import ConfigError, CosmosError, TargetUnusable
 from cosmos_core.store import Store, database
 from cosmos_core.store.tables import metadata
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
