@@ -93,6 +93,10 @@ def _conditions(table: Table, where: Filter) -> list[Any]:
         found.append(table.c[column] == value)
     if where.tag is not None:
         found.append(table.c.id.in_(select(t.tags.c.owner_id).where(t.tags.c.tag == where.tag)))
+    for name in ("since", "until"):
+        moment = getattr(where, name)
+        if moment is not None and moment.tzinfo is None:
+            raise UsageError(f"{name}: {moment} has no time zone", hint="give one, such as UTC")
     if where.since is not None:
         found.append(table.c.created_at >= where.since)
     if where.until is not None:
@@ -101,11 +105,14 @@ def _conditions(table: Table, where: Filter) -> list[Any]:
 
 
 def _position(cursor: str) -> tuple[datetime, str]:
-    moment, _, id_ = cursor.partition("_")
+    text, _, id_ = cursor.partition("_")
     try:
-        return time_of(moment), id_
+        moment = time_of(text)
     except ValueError:
-        raise UsageError(f"{cursor!r} is not a cursor", hint='give what "next" said') from None
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(f"{cursor!r} is not a cursor", hint='give what "next" said')
+    return moment, id_
 
 
 def _tags(c: Connection, ids: Sequence[str]) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from cosmos_core.store import queries, refs
 from cosmos_core.store import tables as t
 from cosmos_core.store.database import Database
 from cosmos_core.store.records import (
+    STATES,
     TERMINAL,
     Artifact,
     Filter,
@@ -131,7 +132,8 @@ class Store:
     def unfinished(self) -> tuple[RunRecord, ...]:
         """Runs that were submitted and have not ended, oldest first."""
         r = t.runs.c
-        wanted = select(t.runs).where(r.submitted_at.is_not(None), r.status.not_in(TERMINAL))
+        under_way = [state for state in STATES if state not in TERMINAL]  # named one by one the index finds them
+        wanted = select(t.runs).where(r.submitted_at.is_not(None), r.status.in_(under_way))
         with self._db.reading() as c:
             return tuple(queries.runs(c, wanted.order_by(r.created_at, r.id)))
 
