@@ -27,6 +27,7 @@ from cosmos_core.values import (
     Site,
 )
 
+EARLY, LATE = datetime(2, 1, 1), datetime(9998, 1, 1)  # noqa: DTZ001  hypothesis gives them their zones
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 INPUT = Input(slot="video", name="Straße 🌧️.mp4", sha256="ab" * 32, media=Media(kind="video", fps=29.97, frames=93))
 
@@ -111,7 +112,7 @@ def test_fields_of_an_older_program_are_passed_over() -> None:
 
 
 @given(
-    st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)),
+    st.datetimes(EARLY, LATE),
     st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 def test_a_moment_comes_back_whatever_its_zone(naive: datetime, zone: timezone) -> None:
@@ -122,7 +123,7 @@ def test_a_moment_comes_back_whatever_its_zone(naive: datetime, zone: timezone) 
     assert from_json(Paused, through_json(paused)) == paused
 
 
-@given(*[st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC))] * 2)
+@given(*[st.datetimes(EARLY, LATE, timezones=st.just(UTC))] * 2)
 def test_the_text_of_moments_sorts_as_they_do(one: datetime, other: datetime) -> None:
     assert (time_text(one) < time_text(other)) == (one < other)
     assert len(time_text(one)) == len("2026-03-01T12:00:00.000000Z")

@@ -38,7 +38,8 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 DOCUMENT = st.dictionaries(TEXT, JSON, max_size=3)
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))
+EARLY, LATE = datetime(2, 1, 1), datetime(9998, 1, 1)  # noqa: DTZ001  hypothesis gives them their zone
+MOMENTS = st.datetimes(EARLY, LATE, timezones=st.just(UTC))
 TAGS = st.sets(TEXT, max_size=3).map(lambda tags: tuple(sorted(tags)))  # a set: they come back sorted
 SHA256 = st.text("0123456789abcdef", min_size=64, max_size=64)
 MEDIA = st.builds(
