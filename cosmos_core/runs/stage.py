@@ -7,6 +7,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from cosmos_core import __version__
+from cosmos_core.config import Target
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.runs.work import STAND_IN, Work, stand_in_archive
 from cosmos_core.store.records import InputRecord
@@ -31,10 +32,11 @@ def stage(work: Work, host: Host, jobdir: JobDir, *, store_id: str) -> None:
     Raises TargetUnusable where something the job needs is not there or cannot be written.
     """
     _look_at_needs(work, host)
+    host.mkdir(work.config.target.work_dir)  # first, so that it is ours alone whatever lies in it
     jobdir.make()
     for place in work.bundle.places:
         record = _record_of(place.input, work)
-        there, symbolic = _on_the_host(record, host, work.config.target.name, work.config.target.work_dir)
+        there, symbolic = _on_the_host(record, host, work.config.target, jobdir.at("tmp/upload"))
         host.mkdir(str(PurePosixPath(jobdir.at(place.to)).parent))
         host.link(there, jobdir.at(place.to), symbolic=symbolic)
     for file in work.bundle.files:
@@ -70,22 +72,22 @@ def _record_of(wanted: Input, work: Work) -> InputRecord:
     return found
 
 
-def _on_the_host(record: InputRecord, host: Host, target: str, work_dir: str) -> tuple[str, bool]:
+def _on_the_host(record: InputRecord, host: Host, target: Target, staging: str) -> tuple[str, bool]:
     """Where the file is on the host, uploaded if need be, and whether to link to it symbolically."""
-    if record.remote and record.target == target and record.run_id is None:
+    if record.remote and record.target == target.name and record.run_id is None:
         return record.remote, True  # the user's own file: never a second name for it
     suffix = PurePosixPath(record.name).suffix.lower()
     if record.sha256 is None or record.bytes is None:
         raise TargetUnusable(f"{record.ref} was never fetched", hint=f"`cosmos fetch {record.run_id}`, then run again")
-    if record.remote and record.target == target:  # an output of an earlier run that is still there: no byte moves
+    if record.remote and record.target == target.name:  # an output of an earlier run that is still there: no byte moves
         found = host.stat(record.remote)
         if found and found.bytes == record.bytes:
-            cached = cached_path(work_dir, record.sha256, suffix)
+            cached = cached_path(target.work_dir, record.sha256, suffix)
             host.mkdir(str(PurePosixPath(cached).parent))
             host.link(record.remote, cached)
             return cached, False
     source = Path(record.path) if record.path else None
-    return ensure(host, work_dir, source, record.sha256, record.bytes, suffix), False
+    return ensure(host, target.work_dir, source, record.sha256, record.bytes, suffix, staging=staging), False
 
 
 def _job_json(work: Work, jobdir: JobDir, store_id: str) -> bytes:

@@ -13,8 +13,10 @@ def cached_path(work_dir: str, sha256: str, suffix: str) -> str:
     return f"{work_dir}/inputs/{sha256[:2]}/{sha256}{suffix}"
 
 
-def ensure(host: Host, work_dir: str, source: Path | None, sha256: str, size: int, suffix: str) -> str:
-    """The cached file of that content, uploaded from `source` if it is not there yet.
+def ensure(host: Host, work_dir: str, source: Path | None, sha256: str, size: int, suffix: str, *, staging: str) -> str:
+    """The cached file of that content, uploaded from `source` by way of `staging` if it is not there yet.
+
+    A file gets its name in the cache only once its digest is known to be right.
 
     Raises TargetUnusable if neither the cache nor `source` has it.
     """
@@ -27,9 +29,13 @@ def ensure(host: Host, work_dir: str, source: Path | None, sha256: str, size: in
             f"{source} is gone, and {host.name} does not have it",
             hint="put the file back, then `cosmos sync`",
         )
-    host.mkdir(str(Path(place).parent))
-    if host.put(source, place, mode=0o400) != sha256:
-        host.remove(place)
+    right = host.put(source, staging, mode=0o400) == sha256
+    if right:
+        host.mkdir(str(Path(place).parent))
+        host.remove(place)  # nothing, or not the whole file
+        host.link(staging, place)
+    host.remove(staging)
+    if not right:
         raise TargetUnusable(
             f"{source} has changed since the prompt was stored",
             hint="put the file back, or run again with the new one",

@@ -52,14 +52,14 @@ expire() {
     seconds=0
     while [ "$seconds" -lt "$limit" ]; do
         sleep 1
-        [ -f exit_code ] && exit
+        kill -0 "$me" 2>/dev/null || [ -n "$(workers)" ] || exit # a keeper may be killed, and its work go on
         seconds=$((seconds + 1))
     done
     : > timed_out
     stop_workers
 }
 
-keep() {
+keep() { # NAME=VALUE ...
     trap : TERM INT HUP
     me=$(exec sh -c 'echo "$PPID"')
     ln -s "$me $(born "$me") $(boot)" claim 2>/dev/null || exit 0
@@ -68,16 +68,25 @@ keep() {
         trap - TERM INT HUP
         COSMOS_JOB=$job
         export COSMOS_JOB
+        while [ $# -gt 0 ]; do # only here: a secret called `limit` or `PATH` is the work's, not ours
+            export "$1"
+            shift
+        done
         work
     ) &
     worker=$!
-    [ -n "$limit" ] && expire &
+    timer=
+    if [ -n "$limit" ]; then
+        expire &
+        timer=$!
+    fi
     wait "$worker"
     code=$?
     while kill -0 "$worker" 2>/dev/null; do # a signal to us ended the wait, not the work
         wait "$worker"
         code=$?
     done
+    [ -z "$timer" ] || kill "$timer" 2>/dev/null # what ended in time did, though its leftovers may take a while
     stop_workers
     finish "$code"
 }
@@ -85,12 +94,13 @@ keep() {
 case $1 in
 start)
     # Secrets come on standard input and stay in memory: NAME=VALUE lines.
+    shift
     while IFS= read -r line; do
-        export "$line"
+        set -- "$@" "$line"
     done
     (
         exec </dev/null >>run.log 2>&1 # not as redirections of a function: dash keeps copies of the old ones open
-        keep
+        keep "$@"
     ) &
     ;;
 look)
@@ -107,6 +117,7 @@ look)
     fi
     ;;
 stop)
+    [ -f exit_code ] && exit
     : > stopped
     if ln -s stopped claim 2>/dev/null; then
         finish 143 # nobody had started it, and now nobody will
@@ -116,6 +127,7 @@ stop)
             sleep 0.1 2>/dev/null || sleep 1
             stop_workers
         done
+        [ -f exit_code ] || finish 143 # its keeper is dead, and now so is its work
     fi
     ;;
 esac

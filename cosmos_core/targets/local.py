@@ -50,8 +50,12 @@ class LocalHost:
         return digest.hexdigest()
 
     def get(self, source: str, to: Path) -> None:
+        with _in_words(source, "read"):
+            Path(source).stat()
         with _in_words(str(to)):
             to.parent.mkdir(parents=True, exist_ok=True)
+            if to.exists() and to.samefile(source):
+                return
             partial = to.with_name(f".{to.name}.part")
             partial.unlink(missing_ok=True)
             try:
@@ -62,21 +66,27 @@ class LocalHost:
 
     def link(self, source: str, to: str, *, symbolic: bool = False) -> None:
         make = os.symlink if symbolic else os.link
-        with _in_words(to), contextlib.suppress(FileExistsError):
+        with _in_words(to):
             Path(to).parent.mkdir(parents=True, exist_ok=True)
-            make(source, to)
+            with contextlib.suppress(FileExistsError):
+                make(source, to)
 
     def stat(self, path: str) -> Stat | None:
-        try:
-            found = Path(path).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with _in_words(path, "look at"):
+            try:
+                found = Path(path).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         return Stat(bytes=found.st_size, mtime_ns=found.st_mtime_ns, is_dir=Path(path).is_dir())
 
     def list(self, path: str) -> Mapping[str, int]:
         root = Path(path)
-        files = (f for f in sorted(root.rglob("*")) if f.is_file() and not f.is_symlink())
-        return {f.relative_to(root).as_posix(): f.stat().st_size for f in files}
+        found: dict[str, int] = {}
+        with _in_words(path, "look into"):
+            for file in sorted(root.rglob("*")):
+                if file.is_file() and not file.is_symlink():
+                    found[file.relative_to(root).as_posix()] = file.stat().st_size
+        return found
 
     def mkdir(self, path: str) -> None:
         with _in_words(path):
@@ -84,18 +94,20 @@ class LocalHost:
 
     def remove(self, path: str) -> None:
         target = Path(path)
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        else:
-            target.unlink(missing_ok=True)
+        with _in_words(path, "remove"):
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
 
     def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
-        try:
-            with Path(path).open("rb") as file:
-                file.seek(offset)
-                return file.read(limit)
-        except FileNotFoundError:
-            return b""
+        with _in_words(path, "read"):
+            try:
+                with Path(path).open("rb") as file:
+                    file.seek(offset)
+                    return file.read(limit)
+            except (FileNotFoundError, NotADirectoryError):
+                return b""
 
     def close(self) -> None:
         pass
@@ -114,7 +126,7 @@ def _written_whole(path: Path, mode: int) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _in_words(path: str) -> Iterator[None]:
+def _in_words(path: str, verb: str = "write") -> Iterator[None]:
     """What the operating system refuses, as a target that cannot be used now."""
     try:
         yield
@@ -125,6 +137,6 @@ def _in_words(path: str) -> Iterator[None]:
             ) from error
         where = error.filename or path
         raise TargetUnusable(
-            f"cannot write {where}: {error.strerror}",
-            hint="check the folder's owner and permissions, then `cosmos sync`",
+            f"cannot {verb} {where}: {error.strerror}",
+            hint="check that it is there, its owner and its permissions, then `cosmos sync`",
         ) from error
