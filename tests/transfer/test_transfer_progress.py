@@ -86,9 +86,7 @@ def test_chunks_are_counted_where_bars_do_not_begin_at_zero() -> None:
 
 def test_every_rank_has_a_bar_of_its_own() -> None:
     read = reader(of_frames(185, gpus=2))
-    first = told(
-        read, bar(0, 4), bar(0, 4), *(bar(step, 4) for step in range(1, 4) for _ in range(2)), bar(4, 4)
-    )
+    first = told(read, bar(0, 4), bar(0, 4), *(bar(step, 4) for step in range(1, 4) for _ in range(2)), bar(4, 4))
     assert first[-1].fraction == 0.5
     # one rank has begun the second chunk, the other still ends the first
     assert told(read, bar(0, 4), bar(4, 4)) == []

@@ -214,9 +214,7 @@ def request_of(draft: Draft, number: int) -> Request[Parameters]:
 def without_names(spec: dict[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:
     """A spec's values but for its name and paths; of a path only that there is one."""
     plain = {key: "a path" if key in paths else value for key, value in spec.items() if key != "name"}
-    return {
-        key: without_names(value, paths) if isinstance(value, dict) else value for key, value in plain.items()
-    }
+    return {key: without_names(value, paths) if isinstance(value, dict) else value for key, value in plain.items()}
 
 
 PATHS = ("video_path", "image_context_path", "guided_generation_mask", "control_path", "mask_path")
@@ -241,9 +239,7 @@ def beside(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.mark.shared
 @pytest.mark.skipif(not TRANSFER25.is_dir(), reason="NVIDIA's examples (../shared) are not here")
-@pytest.mark.parametrize(
-    "beside", single_view(), ids=lambda path: str(path.relative_to(TRANSFER25)), indirect=True
-)
+@pytest.mark.parametrize("beside", single_view(), ids=lambda path: str(path.relative_to(TRANSFER25)), indirect=True)
 def test_nvidias_specs_come_out_as_they_went_in(beside: Path) -> None:
     drafts = drafts_of(beside)
     originals = original(beside)
@@ -275,11 +271,7 @@ def test_what_nvidias_code_writes_down_reads_back() -> None:
         written = without_names(json.loads(file.content), PATHS)
         for key, value in without_names(told, PATHS).items():
             if isinstance(value, dict):
-                said = {
-                    name: one
-                    for name, one in value.items()
-                    if one is not None and written[key].get(name) != one
-                }
+                said = {name: one for name, one in value.items() if one is not None and written[key].get(name) != one}
                 assert set(said) <= set(PATHS)
             elif key not in (*PATHS, "prompt_path") and value is not None:
                 assert written[key] == value
@@ -289,9 +281,7 @@ def test_what_nvidias_code_writes_down_reads_back() -> None:
 @pytest.mark.skipif(not TRANSFER25.is_dir(), reason="NVIDIA's examples (../shared) are not here")
 def test_nvidias_other_specs_are_refused_or_left_to_others() -> None:
     others = [
-        path
-        for path in TRANSFER25.glob("**/*.json")
-        if any(word in str(path) for word in (*APART, "old_format"))
+        path for path in TRANSFER25.glob("**/*.json") if any(word in str(path) for word in (*APART, "old_format"))
     ]
     assert len(others) > 8
     for path in others:

@@ -57,6 +57,7 @@ REFUSED = {
     "no prompt": (asked(text=" \n"), ("text", "prompt_empty")),
     "NUL in the prompt": (asked(text="a\0b"), ("text", "text_unusable")),
     "half a character": (asked(text="a\ud83d"), ("text", "text_unusable")),
+    "no negative prompt": (asked(negative_prompt=""), ("negative_prompt", "negative_prompt_empty")),
     "NUL in other words": (asked(negative_prompt="a\0b"), ("negative_prompt", "text_unusable")),
     "NUL in mask words": (asked(mask_prompt=MaskPrompts(edge="a\0")), ("mask_prompt.edge", "text_unusable")),
     "empty mask words": (asked(mask_prompt=MaskPrompts(edge=" ")), ("mask_prompt.edge", "words_empty")),
@@ -83,10 +84,6 @@ REFUSED = {
         ("image_context", "style_conflict"),
     ),
     "frame past the end": (asked(context_frame_index=93), ("context_frame_index", "frame_out_of_range")),
-    "frame past what is read": (
-        asked(context_frame_index=20, max_frames=20),
-        ("context_frame_index", "frame_out_of_range"),
-    ),
     "guiding without a mask": (
         asked(guided_generation_step_threshold=10),
         ("guided_generation_step_threshold", "no_guided_mask"),
@@ -114,6 +111,10 @@ REFUSED = {
     "chunk for a picture": (
         asked(given_input("video", "a.png", PICTURE)),
         ("num_video_frames_per_chunk", "picture_or_video"),
+    ),
+    "one frame left for the last chunk": (
+        asked(given_input("video", media=video(frames=187)), num_conditional_frames=0),
+        ("num_conditional_frames", "one_frame_left"),
     ),
     "distilled depth": (
         asked(weights=DEPTH, distilled=True, num_steps=4),
@@ -145,6 +146,10 @@ REFUSED = {
     "5001 frames": (asked(given_input("video", media=video(frames=5001))), ("video", "too_long")),
     "short control": (asked(given_input("edge", media=video(frames=92))), ("edge", "too_short")),
     "short mask": (asked(given_input("mask.edge", media=video(frames=92))), ("mask.edge", "too_short")),
+    "short labels": (
+        asked(given_input("guided_generation_mask", "m.npz", Media(kind="tensor", frames=92))),
+        ("guided_generation_mask", "too_short"),
+    ),
     "short guided mask": (
         asked(given_input("guided_generation_mask", media=video(frames=92))),
         ("guided_generation_mask", "too_short"),
@@ -213,16 +218,12 @@ def test_warns(name: str) -> None:
         pytest.param(
             asked(given_input("edge", media=video(frames=10)), max_frames=10), id="control as long as is read"
         ),
-        pytest.param(
-            asked(given_input("video", media=video(frames=9000)), max_frames=6000), id="length said aloud"
-        ),
+        pytest.param(asked(given_input("video", media=video(frames=9000)), max_frames=6000), id="length said aloud"),
         pytest.param(
             asked(given_input("video", "a.jpg", PICTURE), num_video_frames_per_chunk=1),
             id="picture to picture",
         ),
-        pytest.param(
-            asked(max_frames=1, num_video_frames_per_chunk=1), id="picture of a video's first frame"
-        ),
+        pytest.param(asked(max_frames=1, num_video_frames_per_chunk=1), id="picture of a video's first frame"),
         pytest.param(
             asked(given_input("video", media=None), given_input("edge", media=video(frames=1))),
             id="nobody looked into the video yet",
@@ -232,8 +233,13 @@ def test_warns(name: str) -> None:
             evolve(asked(), site=Site(target="t", toolkit="x", version="1.5.0", settings=CKPT)),
             id="own checkpoint for one control",
         ),
+        pytest.param(asked(given_input("edge", "e.png", PICTURE)), id="files of another kind: the core refuses them"),
+        pytest.param(asked(context_frame_index=20, max_frames=20), id="style from a frame that is not read"),
         pytest.param(
-            asked(given_input("edge", "e.png", PICTURE)), id="files of another kind: the core refuses them"
+            asked(given_input("video", media=video(frames=187)), num_conditional_frames=1), id="chunks that overlap"
+        ),
+        pytest.param(
+            asked(given_input("video", media=video(frames=188)), num_conditional_frames=0), id="two frames left"
         ),
         pytest.param(asked(edge_threshold="low"), id="threshold of a computed edge"),
     ],
@@ -243,9 +249,7 @@ def test_is_in_order(request_: Request[Parameters]) -> None:
 
 
 def test_all_problems_come_at_once() -> None:
-    request = evolve(
-        asked(given_input("depth", media=video(frames=5)), text="", num_video_frames_per_chunk=4), gpus=5
-    )
+    request = evolve(asked(given_input("depth", media=video(frames=5)), text="", num_video_frames_per_chunk=4), gpus=5)
     assert {code for _, code, _ in found(request)} == {"prompt_empty", "gpu_count", "chunk_size", "too_short"}
 
 

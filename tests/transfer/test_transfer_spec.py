@@ -109,9 +109,7 @@ def test_a_batch_holds_what_each_request_alone_would(requests: list[Request[Para
     assert checks.wrong_bundle(bundle, job) == ""
     [file] = bundle.files
     assert file.path == "batch.jsonl"
-    assert [json.loads(line) for line in file.content.splitlines()] == [
-        spec_of(request) for request in requests
-    ]
+    assert [json.loads(line) for line in file.content.splitlines()] == [spec_of(request) for request in requests]
 
 
 # -- examples ------------------------------------------------------------------------------------------------

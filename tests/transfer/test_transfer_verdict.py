@@ -122,9 +122,7 @@ def test_a_message_glued_to_a_bar_is_found(left: Left) -> None:
 
 def test_a_blocked_video_is_told_by_debug_log(left: Left) -> None:
     debug = f"{CRITICAL}GUARDRAIL BLOCKED: VIDEOCONTENTSAFETYFILTER: unsafe frames\n"
-    failure = left.failure(
-        f"{INFO}Running guardrail check on video...\n", 0, debug=debug, rs_1_control_edge__mp4=10
-    )
+    failure = left.failure(f"{INFO}Running guardrail check on video...\n", 0, debug=debug, rs_1_control_edge__mp4=10)
     assert (failure.code, "unsafe frames" in failure.message) == ("video_blocked", True)
 
 
@@ -136,9 +134,7 @@ def test_a_blocked_video_is_told_by_the_log_alone(left: Left) -> None:
     assert left.failure(checking + passed, 0).code == "output_missing"
 
 
-UVX = (
-    "Command '['uvx', 'hf>=1.3.5', 'download', 'nvidia/Cosmos-Guardrail1']' returned non-zero exit status 1."
-)
+UVX = "Command '['uvx', 'hf>=1.3.5', 'download', 'nvidia/Cosmos-Guardrail1']' returned non-zero exit status 1."
 
 CRASHES = {
     "out_of_memory": traceback("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."),
@@ -148,11 +144,8 @@ CRASHES = {
     "download_failed": traceback(f"subprocess.CalledProcessError: {UVX}"),
     "uvx_missing": traceback("FileNotFoundError: [Errno 2] No such file or directory: 'uvx'"),
     "checkpoint_missing": traceback("ValueError: Checkpoint '/data/model.pt' does not exist."),
-    "environment": traceback(
-        "ImportError: CUDA extra not installed. Please run 'uv sync --extra=<cuda_name>'"
-    ),
-    "nothing_found": f"{INFO}No boxes detected. Exiting.\n"
-    + traceback("IndexError: list index out of range"),
+    "environment": traceback("ImportError: CUDA extra not installed. Please run 'uv sync --extra=<cuda_name>'"),
+    "nothing_found": f"{INFO}No boxes detected. Exiting.\n" + traceback("IndexError: list index out of range"),
     "too_short": traceback("ValueError: No input frames; cannot pad. Verify that video frame counts match."),
     "input_unreadable": traceback("ValueError: Invalid video extension: .MP4"),
     "gpu_count": traceback("ValueError: Split by width dimension is not currently supported."),
@@ -161,9 +154,7 @@ CRASHES = {
     "1 validation error for InferenceArguments\nedge.control_weight\n"
     "  Input should be less than or equal to 1 [type=less_than_equal, input_value=1.5]\n",
     "killed": CHILD_FAILED.replace("exitcode  : 1", "exitcode  : -9"),
-    "stopped": traceback(
-        "torch.distributed.elastic.multiprocessing.api.SignalException: Process 7 got signal: 15"
-    ),
+    "stopped": traceback("torch.distributed.elastic.multiprocessing.api.SignalException: Process 7 got signal: 15"),
     "crashed": traceback("KeyError: '999'"),
 }
 

@@ -47,7 +47,7 @@ def asked(
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
-prompts = texts.filter(lambda text: text.strip() != "")
+prompts = texts.map(lambda text: text if text.strip() else f"{text}a")
 ids = st.from_regex(r"[a-z0-9_]{1,12}", fullmatch=True)
 _stems = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=8)
 
@@ -71,6 +71,7 @@ def valid_requests(draw: st.DrawFn, id: str | None = None) -> Request[Parameters
     picture = draw(st.booleans())
     frames = 1 if picture else draw(st.integers(2, 12))
     chunk = 1 if picture else draw(st.sampled_from((5, 9, 93)))
+    overlap = draw(st.integers(0, 2))
     distilled = draw(st.booleans())
     used = {"edge"} if distilled else draw(st.sets(st.sampled_from(CONTROLS), min_size=1))
     weights: dict[str, float] = {}
@@ -90,16 +91,20 @@ def valid_requests(draw: st.DrawFn, id: str | None = None) -> Request[Parameters
             inputs.append(draw(_videos(f"mask.{control}", length)))
         if draw(st.booleans()):
             mask_prompts[control] = draw(prompts)
+    limit = None if picture else draw(st.none() | st.integers(2, frames))
+    read = min(limit or length, length)
+    if not picture and overlap == 0 and read > chunk and read % chunk == 1:
+        limit = read - 1  # one frame left for the last chunk
     told: dict[str, Any] = {
         "num_video_frames_per_chunk": chunk,
-        "max_frames": 1 if picture else draw(st.none() | st.integers(2, frames)),
+        "max_frames": 1 if picture else limit,
         "num_steps": 4 if distilled else draw(st.integers(1, 60)),
         "guidance": draw(st.integers(0, 7)),
-        "seed": draw(st.integers(0, 2**32 - 1)),
+        "seed": draw(st.integers(0, 2**70)),
         "sigma_max": draw(st.none() | st.floats(0, 200)),
-        "negative_prompt": draw(texts),
+        "negative_prompt": draw(prompts),
         "resolution": draw(st.sampled_from(RESOLUTIONS)),
-        "num_conditional_frames": draw(st.integers(0, 2)),
+        "num_conditional_frames": overlap,
         "distilled": distilled,
         **{
             flag: draw(st.booleans())
@@ -121,7 +126,7 @@ def valid_requests(draw: st.DrawFn, id: str | None = None) -> Request[Parameters
     if "seg" in used:
         told["seg_prompt"] = draw(st.none() | prompts)
     if not picture and draw(st.booleans()):
-        told["context_frame_index"] = draw(st.integers(1, (told["max_frames"] or length) - 1))
+        told["context_frame_index"] = draw(st.integers(1, length - 1))
     if draw(st.booleans()):
         told["guided_generation_step_threshold"] = draw(st.integers(0, 40))
         if draw(st.booleans()):

@@ -109,9 +109,7 @@ class _Follower:
                 return self._say(words)
         return None if self.message else self._say("loading the model")
 
-    def _say(
-        self, message: str, fraction: float | None = None, doomed: Failure | None = None
-    ) -> Progress | None:
+    def _say(self, message: str, fraction: float | None = None, doomed: Failure | None = None) -> Progress | None:
         """Progress in these words; None for what was already said."""
         fraction = max(self.fraction, fraction or 0.0)
         if (message, fraction) == (self.message, self.fraction) and doomed is None:

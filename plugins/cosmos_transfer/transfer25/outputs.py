@@ -18,9 +18,7 @@ from cosmos_transfer.transfer25.signatures import known_failure, last_words
 _REASON = re.compile(
     r"GUARDRAIL BLOCKED: (?P<by>[^:\n]+): (?P<why>.+)|Prompt blocked by (?P<model>\S+?)\. (?P<words>.+)"
 )
-_VIDEO_BLOCKED = re.compile(
-    r"GUARDRAIL BLOCKED: VIDEOCONTENTSAFETYFILTER: (?P<why>.+)|Guardrail blocked video2world"
-)
+_VIDEO_BLOCKED = re.compile(r"GUARDRAIL BLOCKED: VIDEOCONTENTSAFETYFILTER: (?P<why>.+)|Guardrail blocked video2world")
 _CHECKING_VIDEO = "Running guardrail check on video"
 _VIDEO_PASSED = "Passed guardrail on generated video"
 _SECONDS = re.compile(r"Average time per chunk: (?P<seconds>\d+(?:\.\d+)?)")
@@ -50,9 +48,7 @@ def _by_sample(job: Job[Parameters], text: str) -> dict[str, str]:
     return {name: "\n".join(lines) for name, lines in parts.items()}
 
 
-def _outputs(
-    request: Request[Parameters], result: Result, log: dict[str, str], debug: dict[str, str]
-) -> Outputs:
+def _outputs(request: Request[Parameters], result: Result, log: dict[str, str], debug: dict[str, str]) -> Outputs:
     said, details = log.get(request.id, ""), debug.get(request.id, "")
     name = f"{request.id}.{'jpg' if makes_picture(request) else 'mp4'}"
     size = result.files.get(name)
@@ -144,8 +140,7 @@ def _of_the_exit_code(code: int | None, said: str) -> Failure | None:
     if code in _KILLED:
         return Failure(
             code="killed",
-            message="the system killed the toolkit, most likely because the host's memory (not the GPU's) "
-            "ran out",
+            message="the system killed the toolkit, most likely because the host's memory (not the GPU's) ran out",
             hint="make memory free on the target, or use fewer or shorter videos",
         )
     if code in _STOPPED:

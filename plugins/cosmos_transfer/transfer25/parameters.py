@@ -44,9 +44,7 @@ NEGATIVE_PROMPT = (
 class Weights:
     """How strongly each control holds. A control is used when it has a weight here or a control video."""
 
-    edge: float | None = parameter(
-        None, help="How strongly outlines hold; 1 if only a video is given.", ge=0, le=1
-    )
+    edge: float | None = parameter(None, help="How strongly outlines hold; 1 if only a video is given.", ge=0, le=1)
     vis: float | None = parameter(None, help="How strongly blurred colours hold; 1 with a video.", ge=0, le=1)
     depth: float | None = parameter(None, help="How strongly depth holds; 1 with a video.", ge=0, le=1)
     seg: float | None = parameter(None, help="How strongly object regions hold; 1 with a video.", ge=0, le=1)
@@ -69,7 +67,7 @@ class Parameters:
     weights: Weights = parameter(Weights(), help="Controls and how strongly they hold.")
     num_steps: int = parameter(35, ge=1, help="Sampling steps; the distilled model wants 4.", unit="steps")
     guidance: int = parameter(3, ge=0, le=7, help="How closely the prompt is followed.")
-    seed: int = parameter(2025, ge=0, le=2**32 - 1, help="Start of the random numbers; `random` draws one.")
+    seed: int = parameter(2025, ge=0, help="Start of the random numbers; `random` draws one.")
     negative_prompt: str = parameter(NEGATIVE_PROMPT, help="What the result should not look like.")
     resolution: str = parameter("720", choices=RESOLUTIONS, help="What the model works at; 720 is 1280x704.")
     sigma_max: float | None = parameter(
@@ -81,9 +79,7 @@ class Parameters:
     num_conditional_frames: int = parameter(
         1, choices=(0, 1, 2), unit="frames", help="Frames that a chunk takes over from the one before."
     )
-    max_frames: int | None = parameter(
-        None, ge=1, unit="frames", help="Read only so many frames; 1 for a picture."
-    )
+    max_frames: int | None = parameter(None, ge=1, unit="frames", help="Read only so many frames; 1 for a picture.")
     context_frame_index: int | None = parameter(
         None, ge=1, unit="frame", help="Take the style from this frame of the video."
     )
@@ -93,9 +89,7 @@ class Parameters:
     edge_threshold: str = parameter(
         "medium", choices=PRESETS, help="How strong an outline has to be to count, where edge is computed."
     )
-    blur_strength: str = parameter(
-        "medium", choices=PRESETS, help="How strongly vis blurs, where it is computed."
-    )
+    blur_strength: str = parameter("medium", choices=PRESETS, help="How strongly vis blurs, where it is computed.")
     seg_prompt: str | None = parameter(
         None, help="Things that seg looks for, where it is computed; else the first 128 words of the prompt."
     )
@@ -106,9 +100,7 @@ class Parameters:
     guided_generation_foreground_labels: tuple[int, ...] | None = parameter(
         None, help="Labels of an .npz mask that are foreground."
     )
-    distilled: bool = parameter(
-        False, help="The fast distilled model: edge only, num_steps 4, up to 93 frames."
-    )
+    distilled: bool = parameter(False, help="The fast distilled model: edge only, num_steps 4, up to 93 frames.")
     disable_guardrails: bool = parameter(False, help="Run without NVIDIA's safety checks.")
     offload_guardrail_models: bool = parameter(False, help="Keep the safety models off the GPU while idle.")
 

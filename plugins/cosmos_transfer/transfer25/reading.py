@@ -111,9 +111,7 @@ def _draft(path: Path, where: str, spec: Any, wrong: list[str]) -> Draft:
         wrong.append(f"{where}: a spec is one object; write several as .jsonl, one object a line")
         return Draft()
     if other := _kind_apart(spec):
-        wrong.append(
-            f"{where} is {other}; of Cosmos-Transfer2.5 only single-view specs (`video_path`) are supported"
-        )
+        wrong.append(f"{where} is {other}; of Cosmos-Transfer2.5 only single-view specs (`video_path`) are supported")
         return Draft()
     if old := [key for key in _OLD_KEYS if key in spec]:
         wrong.append(
@@ -123,9 +121,7 @@ def _draft(path: Path, where: str, spec: Any, wrong: list[str]) -> Draft:
         return Draft()
     wrong += _unknown(where, "", spec, _KEYS)
     inputs = [(slot, spec[key]) for key, slot in _FILE_KEYS.items() if spec.get(key) is not None]
-    parameters = {
-        key: _as_declared(spec[key]) for key in _PLAIN_KEYS if key in spec and not _says_nothing(spec, key)
-    }
+    parameters = {key: _as_declared(spec[key]) for key in _PLAIN_KEYS if key in spec and not _says_nothing(spec, key)}
     weights: dict[str, Any] = {}
     mask_prompts: dict[str, Any] = {}
     for control in CONTROLS:
@@ -139,9 +135,7 @@ def _draft(path: Path, where: str, spec: Any, wrong: list[str]) -> Draft:
         wrong += _unknown(where, f"{control}.", told, (*_CONTROL_KEYS, *([own] if own else [])))
         weights[control] = told.get("control_weight", 1.0)
         if weights[control] is None:
-            wrong.append(
-                f"{where}: {control}.control_weight is null; give a number from 0 to 1, or leave it out"
-            )
+            wrong.append(f"{where}: {control}.control_weight is null; give a number from 0 to 1, or leave it out")
         inputs += [
             (slot, told[key])
             for slot, key in ((control, "control_path"), (f"mask.{control}", "mask_path"))
@@ -152,9 +146,7 @@ def _draft(path: Path, where: str, spec: Any, wrong: list[str]) -> Draft:
         if own and told.get(own) is not None:
             parameters[ours] = told[own]
     wrong += [
-        f"{where}: the path for {slot} is {name!r}, not a text"
-        for slot, name in inputs
-        if not isinstance(name, str)
+        f"{where}: the path for {slot} is {name!r}, not a text" for slot, name in inputs if not isinstance(name, str)
     ]
     if weights:
         parameters["weights"] = weights
@@ -173,11 +165,7 @@ def _says_nothing(spec: Mapping[str, Any], key: str) -> bool:
     """Null where the toolkit takes it for its default, and the guiding of a mask that is not there."""
     if spec[key] is None:
         return key in _NULLABLE
-    return (
-        key == "guided_generation_step_threshold"
-        and spec[key] == 25
-        and not spec.get("guided_generation_mask")
-    )
+    return key == "guided_generation_step_threshold" and spec[key] == 25 and not spec.get("guided_generation_mask")
 
 
 def _as_declared(value: Any) -> Any:

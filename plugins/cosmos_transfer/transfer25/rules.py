@@ -69,6 +69,14 @@ def _about_the_prompt(request: Request[Any]) -> Iterator[Problem]:
 
 def _about_texts(parameters: Parameters) -> Iterator[Problem]:
     yield from _about_text("negative_prompt", parameters.negative_prompt)
+    if not parameters.negative_prompt:
+        # its embedding is then never computed: an AssertionError, or in a batch that of the sample before
+        yield Problem(
+            field="negative_prompt",
+            message="it is empty, and the toolkit fails on that",
+            hint="say what the result should not look like, or leave it out for NVIDIA's own words",
+            code="negative_prompt_empty",
+        )
     yield from _about_text("seg_prompt", parameters.seg_prompt)
     if parameters.seg_prompt is not None and not parameters.seg_prompt.strip():
         yield _empty_words("seg_prompt")
@@ -116,8 +124,7 @@ def _about_controls(request: Request[Parameters], controls: tuple[Control, ...])
         yield Problem(
             field="weights",
             message="no control is used, and at least one has to hold the video",
-            hint="set a weight, as in --set weights.edge=1, or give a control video (one of "
-            f"{', '.join(CONTROLS)})",
+            hint=f"set a weight, as in --set weights.edge=1, or give a control video (one of {', '.join(CONTROLS)})",
             code="no_control",
         )
     for control in controls:
@@ -162,9 +169,7 @@ def _ignored_beside_a_file(field: str, control: str) -> Problem:
     )
 
 
-def _about_what_seg_looks_for(
-    request: Request[Parameters], controls: tuple[Control, ...]
-) -> Iterator[Problem]:
+def _about_what_seg_looks_for(request: Request[Parameters], controls: tuple[Control, ...]) -> Iterator[Problem]:
     seg = next((control for control in controls if control.name == "seg"), None)
     told = request.parameters.seg_prompt is not None
     if seg is None and told:
@@ -210,8 +215,7 @@ def _about_masks(request: Request[Parameters], controls: tuple[Control, ...]) ->
     if masked and total > 1:
         yield _warning(
             "weights",
-            f"with a mask, weights that add up to more than 1 (here {total:g}) are scaled down to 1 where "
-            "they meet",
+            f"with a mask, weights that add up to more than 1 (here {total:g}) are scaled down to 1 where they meet",
             "choose weights that add up to 1 to know what each one does",
             "weights_normalised",
         )
@@ -223,12 +227,12 @@ def _about_masks(request: Request[Parameters], controls: tuple[Control, ...]) ->
 def _about_style(request: Request[Parameters], controls: tuple[Control, ...]) -> Iterator[Problem]:
     image = request.one("image_context")
     index = request.parameters.context_frame_index
-    frames = frames_read(request)
+    video = request.one("video")
+    frames = video.media.frames if video is not None and video.media is not None else None
     if image is not None and any(control.name == "vis" for control in controls):
         yield Problem(
             field="image_context",
-            message="the vis control and a style picture both decide the colours, and the toolkit refuses "
-            "the two",
+            message="the vis control and a style picture both decide the colours, and the toolkit refuses the two",
             hint="leave out image_context, or the vis control",
             code="style_conflict",
         )
@@ -242,7 +246,7 @@ def _about_style(request: Request[Parameters], controls: tuple[Control, ...]) ->
     if index is not None and frames is not None and index >= frames:
         yield Problem(
             field="context_frame_index",
-            message=f"there is no frame {index}: {frames} are read, counted from 0",
+            message=f"there is no frame {index}: the video has {frames}, counted from 0",
             hint=f"choose one from 1 to {frames - 1}" if frames > 1 else "leave it out",
             code="frame_out_of_range",
         )
@@ -264,8 +268,7 @@ def _about_guided_generation(request: Request[Parameters]) -> Iterator[Problem]:
     if labels is not None and not mask.name.lower().endswith(".npz"):
         yield Problem(
             field="guided_generation_foreground_labels",
-            message="labels choose among those of an .npz mask, and this mask is a video (white is "
-            "foreground)",
+            message="labels choose among those of an .npz mask, and this mask is a video (white is foreground)",
             hint="leave the labels out, or give the mask as .npz",
             code="labels_need_npz",
         )
@@ -279,7 +282,12 @@ def _about_guided_generation(request: Request[Parameters]) -> Iterator[Problem]:
 
 
 def _about_chunks(request: Request[Parameters]) -> Iterator[Problem]:
+    """A short chunk is filled up by mirroring what there is but its last frame: of one frame, nothing.
+
+    That is the loop of `_pad_input_frames` in NVIDIA's `inference_pipeline.py`, which then never ends.
+    """
     size = request.parameters.num_video_frames_per_chunk
+    overlap = request.parameters.num_conditional_frames
     frames = frames_read(request)
     if size % 4 != 1:
         low = max(size - (size - 1) % 4, 1)
@@ -299,18 +307,24 @@ def _about_chunks(request: Request[Parameters]) -> Iterator[Problem]:
     elif size > 1 and frames == 1:
         yield Problem(
             field="num_video_frames_per_chunk",
-            message=f"one frame is read, and a chunk of {size} frames would be made for it",
+            message=f"one frame is read, and the toolkit would try forever to fill a chunk of {size} with it",
             hint="set num_video_frames_per_chunk=1 for a picture",
             code="picture_or_video",
+        )
+    elif frames is not None and frames > size > 1 and overlap == 0 and frames % size == 1:
+        yield Problem(
+            field="num_conditional_frames",
+            message=f"{frames} frames in chunks of {size} without overlap leave one frame for the last, and the "
+            "toolkit would try forever to fill a chunk with it",
+            hint=f"set num_conditional_frames=1, or max_frames={frames - 1}",
+            code="one_frame_left",
         )
 
 
 # -- the distilled model, the place --------------------------------------------------------------------------
 
 
-def _about_the_distilled_model(
-    request: Request[Parameters], controls: tuple[Control, ...]
-) -> Iterator[Problem]:
+def _about_the_distilled_model(request: Request[Parameters], controls: tuple[Control, ...]) -> Iterator[Problem]:
     parameters = request.parameters
     if not parameters.distilled:
         return

@@ -48,8 +48,7 @@ SIGNATURES = (
         r"^Error validating parameters from .*\n(?:\d+ validation errors? .*\n)?(?P<what>.*(?:\n  .*)?)",
         "spec_refused",
         "the toolkit refused the settings: {what}",
-        "change that setting; if cosmos took it without a word, please report it with the output of "
-        "--dry-run",
+        "change that setting; if cosmos took it without a word, please report it with the output of --dry-run",
     ),
     _sign(
         r"CUDA out of memory",
@@ -67,17 +66,21 @@ SIGNATURES = (
     _sign(
         r"GatedRepoError|\bgated repo\b|\b40[13] Client Error|Access to model \S+ is restricted",
         "gated_model",
-        "Hugging Face did not give out the models: a licence is not accepted, or the token is missing "
-        "or wrong",
+        "Hugging Face did not give out the models: a licence is not accepted, or the token is missing or wrong",
         "accept the licence of nvidia/Cosmos-Guardrail1 and of the other models on huggingface.co, and put "
         "HF_TOKEN into the env_file of the target",
+    ),
+    _sign(
+        r"LocalEntryNotFoundError",
+        "checkpoint_missing",
+        "a model is not in the cache of the target, and fetching it is switched off",
+        "let the target download it once (without HF_HUB_OFFLINE), or copy a filled cache there",
     ),
     _sign(
         r"FileNotFoundError: .*'uvx'",
         "uvx_missing",
         "uvx is not found on the target, and the toolkit fetches its models with it",
-        "install uv there (https://docs.astral.sh/uv) so that uvx is on the PATH of commands that run "
-        "without a login",
+        "install uv there (https://docs.astral.sh/uv) so that uvx is on the PATH of commands that run without a login",
     ),
     _sign(
         r"CalledProcessError: Command '\['uvx', .*?'download', '(?P<repository>[^']+)'",

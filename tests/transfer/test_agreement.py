@@ -1,0 +1,447 @@
+"""Our checks and the stand-in, written apart from one format document, have to agree.
+
+Whatever passes our checks the stand-in runs to the end, and what it refuses we refuse first; its failures come
+out of its log in our words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import av
+import pytest
+from attrs import evolve
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from transfer_requests import asked, given_input, prompts, valid_requests
+
+from cosmos_core import PYTHON, Bundle, Command, Input, Job, Media, Outputs, Request, Result
+from cosmos_core.media import probe
+from cosmos_core.models import inputs
+from cosmos_core.models.verdict import verdict
+from cosmos_core.parameters import read
+from cosmos_transfer.standin import transfer25 as stand_in
+from cosmos_transfer.transfer25 import (
+    TOOLKIT,
+    choose_script,
+    convert_inputs,
+    follow_progress,
+    parse_outputs,
+    read_spec,
+    validate_inputs,
+)
+from cosmos_transfer.transfer25.log import lines_of
+from cosmos_transfer.transfer25.parameters import NAME, MaskPrompts, Parameters, Weights
+
+START = "import sys; from cosmos_transfer.standin.transfer25 import main; sys.exit(main(sys.argv[1:]))"
+QUICK = {"STANDIN_STEP_SECONDS": "0"}
+
+
+# -- small media, made once ------------------------------------------------------------------------------------
+
+
+@cache
+def clip(frames: int, fps: int = 24, width: int = 64, height: int = 48) -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for shade in range(frames):
+            frame = av.VideoFrame(width, height, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes([shade % 256]) * plane.buffer_size)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+@cache
+def picture(codec: str) -> bytes:
+    coder: Any = av.CodecContext.create(codec, "w")
+    coder.width, coder.height, coder.framerate = 64, 48, 1
+    coder.pix_fmt = "rgb24" if codec == "png" else "yuvj420p"
+    frame = av.VideoFrame(64, 48, coder.pix_fmt)
+    for plane in frame.planes:
+        plane.update(bytes([90]) * plane.buffer_size)
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in (*coder.encode(frame), *coder.encode(None)))
+
+
+@cache
+def labels(frames: int) -> bytes:
+    """An .npz with one array of zeros, [frames, 2, 2]."""
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({frames}, 2, 2), }}".ljust(117) + "\n"
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(frames * 4)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("arr_0.npy", array)
+    return buffer.getvalue()
+
+
+def content_of(item: Input, frames: int) -> bytes:
+    assert item.media is not None
+    if item.media.kind == "tensor":
+        return labels(frames)
+    if item.media.kind == "image":
+        return picture("png" if item.name.lower().endswith("png") else "mjpeg")
+    return clip(item.media.frames or frames)
+
+
+# -- a job, as the core would do it ----------------------------------------------------------------------------
+
+
+class Played:
+    """A job's folder, laid out from the bundle, and what the stand-in made of it."""
+
+    def __init__(self, folder: Path, *requests: Request[Parameters]) -> None:
+        self.folder = folder
+        self.job: Job[Parameters] = Job.of(*requests, dir=str(folder))
+        self.bundle: Bundle = convert_inputs(self.job)
+        self.command: Command = choose_script(self.job, self.bundle)
+        self.log = ""
+        self.exit_code: int | None = None
+        for file in self.bundle.files:
+            (folder / file.path).write_bytes(file.content)
+        longest = max(item.media.frames or 1 for r in requests for item in r.inputs if item.media)
+        for place in self.bundle.places:
+            (folder / place.to).parent.mkdir(exist_ok=True)
+            (folder / place.to).write_bytes(content_of(place.input, longest))
+
+    @property
+    def argv(self) -> list[str]:
+        return ["python" if word == PYTHON else word for word in self.command.argv]
+
+    def env(self, **orders: str) -> dict[str, str]:
+        command = {name: value for name, value in self.command.env.items() if value is not None}
+        return {**QUICK, **command, **orders}
+
+    def play_here(self) -> None:
+        """Run it in this process, which saves the start of another."""
+        said = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env()),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            self.exit_code = stand_in.main(self.argv)
+        self.log = said.getvalue()
+
+    def play(self, **orders: str) -> None:
+        """Run it in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-c", START, *self.argv],
+            env={**os.environ, **self.env(**orders)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+        self.log, self.exit_code = done.stdout.decode(), done.returncode
+
+    def outputs(self) -> list[Outputs]:
+        """What is fetched, judged by the plugin and then by the core."""
+        there = self.folder / "outputs"
+        (self.folder / "run.log").write_text(self.log, encoding="utf-8", newline="")
+        result = Result(
+            files={path.name: path.stat().st_size for path in there.glob("*")},
+            folder=there,
+            log=self.folder / "run.log",
+            exit_code=self.exit_code,
+        )
+        outputs = []
+        for request, one in zip(self.job.requests, parse_outputs(self.job, result), strict=True):
+            mine = tuple(fetch for fetch in self.bundle.fetch if fetch.request in (None, request.id))
+            outputs.append(verdict(evolve(self.bundle, fetch=mine), result, one))
+        return outputs
+
+    def fractions(self) -> dict[str, float]:
+        """How far each request came by the log."""
+        reader = follow_progress(self.job)
+        reached: dict[str, float] = {}
+        for line in lines_of(self.log):
+            progress = reader(line)
+            if progress is not None and progress.request and progress.fraction is not None:
+                assert progress.doomed is None
+                assert progress.fraction >= reached.get(progress.request, 0.0)
+                reached[progress.request] = progress.fraction
+        return reached
+
+
+def wrong_with(request: Request[Parameters]) -> list[str]:
+    """The errors of the core's checks of inputs and of ours."""
+    problems = (*inputs.check(TOOLKIT, request), *validate_inputs(request))
+    return [problem.code for problem in problems if problem.severity == "error"]
+
+
+@pytest.fixture
+def street() -> Request[Parameters]:
+    return asked(given_input("video", media=Media(kind="video", width=64, height=48, frames=6, fps=24.0)))
+
+
+# -- what we take, it takes ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(request=valid_requests())
+def test_what_passes_our_checks_the_stand_in_runs_to_the_end(request: Request[Parameters]) -> None:
+    request = evolve(request, gpus=None)
+    assert wrong_with(request) == []
+    with tempfile.TemporaryDirectory() as folder:
+        played = Played(Path(folder), request)
+        played.play_here()
+        assert played.exit_code == 0, played.log
+        [outputs] = played.outputs()
+        assert outputs.failure is None
+        assert played.fractions() == {request.id: 1.0}
+        told = [fetch.pattern for fetch in played.bundle.fetch]
+        assert {path.name for path in (played.folder / "outputs").iterdir()} <= set(told)
+        for fetch in played.bundle.fetch:
+            if fetch.role == "result":
+                media = probe(played.folder / "outputs" / fetch.pattern).media
+                assert (media.kind, media.frames) == (fetch.name, outputs.values["frames"])
+        effective = json.loads((played.folder / "outputs" / f"{request.id}.json").read_text())
+        sent = json.loads(played.bundle.files[0].content)
+        assert {key: effective[key] for key in sent if key not in ("edge", "vis", "depth", "seg")} == {
+            key: f"{folder}/{value}" if str(value).startswith(f"inputs/{request.id}-") else value
+            for key, value in sent.items()
+            if key not in ("edge", "vis", "depth", "seg")
+        }
+
+
+@st.composite
+def odd_requests(draw: st.DrawFn) -> Request[Parameters]:
+    """A request that was in order, and then had anything changed within the declared types and ranges."""
+    request = draw(valid_requests())
+    changes: dict[str, Any] = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "num_video_frames_per_chunk": st.integers(1, 14),
+                "num_conditional_frames": st.sampled_from((0, 1, 2)),
+                "max_frames": st.none() | st.integers(1, 14),
+                "context_frame_index": st.none() | st.integers(1, 14),
+                "num_steps": st.integers(1, 5),
+                "distilled": st.booleans(),
+                "weights": st.builds(Weights, edge=st.none() | st.just(1.0), vis=st.none() | st.just(0.5)),
+                "mask_prompt": st.builds(MaskPrompts, edge=st.none() | st.just("car")),
+                "negative_prompt": st.sampled_from(("", " ", "blurry")),
+                "seg_prompt": st.none() | st.just("car"),
+            },
+        )
+    )
+    items = []
+    for item in request.inputs:
+        match draw(st.sampled_from((*["keep"] * 9, "drop", "length", "suffix"))):
+            case "keep":
+                items.append(item)
+            case "length" if item.media is not None and item.media.kind == "video":
+                items.append(evolve(item, media=evolve(item.media, frames=draw(st.integers(1, 14)))))
+            case "suffix":
+                suffix = draw(st.sampled_from(("", ".mkv", ".MP4", ".png", ".npz")))
+                items.append(evolve(item, name=f"a{suffix}"))
+    if draw(st.booleans()):
+        items.append(Input(slot="image_context", name="s.jpg", media=Media(kind="image", frames=1)))
+    return evolve(request, inputs=tuple(items), parameters=evolve(request.parameters, **changes), given=(), gpus=None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=odd_requests())
+def test_what_gets_through_our_checks_by_chance_runs_too(request: Request[Parameters]) -> None:
+    wrong = wrong_with(request)
+    event("refused" if wrong else "run")
+    if wrong:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        played = Played(Path(folder), request)
+        played.play_here()
+        assert played.exit_code == 0, played.log
+        assert [outputs.failure for outputs in played.outputs()] == [None]
+
+
+@settings(max_examples=5, deadline=None)
+@given(text=prompts, requests=st.lists(valid_requests(), min_size=2, max_size=2, unique_by=lambda r: r.id))
+def test_a_batch_of_equal_keys_runs_to_the_end(text: str, requests: list[Request[Parameters]]) -> None:
+    first = evolve(requests[0], gpus=None)
+    second = evolve(first, id=requests[1].id, text=text)
+    with tempfile.TemporaryDirectory() as folder:
+        played = Played(Path(folder), first, second)
+        played.play_here()
+        assert played.exit_code == 0, played.log
+        assert [outputs.failure for outputs in played.outputs()] == [None, None]
+        assert played.fractions() == {first.id: 1.0, second.id: 1.0}
+
+
+# -- what it refuses, we refuse first --------------------------------------------------------------------------
+
+GOOD: dict[str, Any] = {"name": "a", "prompt": "a street", "video_path": "in.mp4", "edge": {}}
+WRONG: dict[str, dict[str, Any]] = {
+    "no control": {"edge": None},
+    "weight above 1": {"edge": {"control_weight": 1.5}},
+    "weight below 0": {"edge": {"control_weight": -0.1}},
+    "weight in words": {"edge": {"control_weight": "much"}},
+    "weight that is null": {"edge": {"control_weight": None}},
+    "unknown preset": {"edge": {"preset_edge_threshold": "huge"}},
+    "unknown key": {"num_step": 3},
+    "no steps": {"num_steps": 0},
+    "half a step": {"num_steps": 3.5},
+    "guidance of 8": {"guidance": 8},
+    "guidance of 3.5": {"guidance": 3.5},
+    "no frames": {"max_frames": 0},
+    "first frame as style": {"context_frame_index": 0},
+    "three frames of overlap": {"num_conditional_frames": 3},
+    "no chunk": {"num_video_frames_per_chunk": 0},
+    "unknown resolution": {"resolution": "999"},
+    "no negative prompt at all": {"negative_prompt": None},
+    "style twice": {"edge": None, "vis": {}, "image_context_path": "s.png"},
+    "seed in words": {"seed": "lucky"},
+    "switch in words": {"show_input": "perhaps"},
+    "no prompt": {"prompt": None},
+    "no prompt file": {"prompt": None, "prompt_path": "gone.txt"},
+    "control that is no object": {"edge": 3},
+    "short control": {"edge": {"control_path": "short.mp4"}},
+    "short mask": {"edge": {"mask_path": "short.mp4"}},
+    "short guided mask": {"guided_generation_mask": "short.mp4"},
+    "labels in words": {"guided_generation_mask": "in.mp4", "guided_generation_foreground_labels": ["car"]},
+    "mkv": {"video_path": "in.mkv"},
+}
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Path:
+    for name in ("in.mp4", "in.mkv"):
+        (tmp_path / name).write_bytes(clip(6))
+    (tmp_path / "short.mp4").write_bytes(clip(5))
+    (tmp_path / "s.png").write_bytes(picture("png"))
+    return tmp_path
+
+
+def runs(spec: Path) -> bool:
+    said = io.StringIO()
+    argv = ["python", "examples/inference.py", "-i", str(spec), "-o", str(spec.parent / "outputs")]
+    with mock.patch.dict(os.environ, QUICK), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        return stand_in.main(argv) == 0
+
+
+def passes(spec: Path) -> bool:
+    """Whether the spec gets through our reading, the declared types and ranges, and our checks."""
+    try:
+        drafts = read_spec(spec)
+    except ValueError:
+        return False
+    assert drafts is not None
+    [draft] = drafts
+    reading = read(Parameters, draft.parameters)
+    if reading.problems:
+        return False
+    files = tuple(Input(slot=slot, name=name, media=probe(spec.parent / name).media) for slot, name in draft.inputs)
+    request = Request(
+        id="rs_1", model="transfer", toolkit=NAME, text=draft.text, inputs=files, parameters=reading.instance
+    )
+    return wrong_with(request) == []
+
+
+def test_a_good_spec_is_taken_by_both(specs: Path) -> None:
+    (specs / "spec.json").write_text(json.dumps(GOOD))
+    assert (runs(specs / "spec.json"), passes(specs / "spec.json")) == (True, True)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_the_stand_in_refuses_we_refuse_first(specs: Path, name: str) -> None:
+    (specs / "spec.json").write_text(json.dumps({**GOOD, **WRONG[name]}))
+    assert (runs(specs / "spec.json"), passes(specs / "spec.json")) == (False, False)
+
+
+# -- its failures in our words ---------------------------------------------------------------------------------
+
+FAILURES = {
+    "blocked_prompt": "prompt_blocked",
+    "blocked_negative_prompt": "prompt_blocked",
+    "blocked_video": "video_blocked",
+    "out_of_memory": "out_of_memory",
+    "crash": "killed",
+    "no_uvx": "uvx_missing",
+    "gated_model": "gated_model",
+    "missing_checkpoint": "checkpoint_missing",
+    "no_cuda_extra": "environment",
+}
+
+
+@pytest.mark.parametrize("order", FAILURES)
+def test_each_failure_is_told_by_its_cause(tmp_path: Path, street: Request[Parameters], order: str) -> None:
+    played = Played(tmp_path, street)
+    played.play(STANDIN_FAIL=order)
+    [outputs] = played.outputs()
+    assert outputs.failure is not None
+    assert outputs.failure.code == FAILURES[order]
+
+
+@pytest.mark.parametrize("order", ["out_of_memory", "crash", "gated_model"])
+def test_on_two_gpus_too(tmp_path: Path, street: Request[Parameters], order: str) -> None:
+    played = Played(tmp_path, evolve(street, gpus=2))
+    played.play(STANDIN_FAIL=order)
+    [outputs] = played.outputs()
+    assert outputs.failure is not None
+    assert outputs.failure.code == FAILURES[order]
+
+
+def test_two_gpus_come_to_an_end_with_chunks_counted(tmp_path: Path) -> None:
+    long = given_input("video", media=Media(kind="video", width=64, height=48, frames=12, fps=24.0))
+    played = Played(tmp_path, evolve(asked(long, num_video_frames_per_chunk=5), gpus=2))
+    played.play()
+    assert played.exit_code == 0, played.log
+    assert [outputs.failure for outputs in played.outputs()] == [None]
+    assert played.fractions() == {"rs_1": 1.0}
+
+
+def test_of_a_batch_only_the_blocked_request_fails(tmp_path: Path, street: Request[Parameters]) -> None:
+    played = Played(tmp_path, evolve(street, id="a"), evolve(street, id="b"), evolve(street, id="c"))
+    played.play(STANDIN_FAIL="blocked_prompt:b")
+    codes = [outputs.failure and outputs.failure.code for outputs in played.outputs()]
+    assert codes == [None, "prompt_blocked", None]
+
+
+def doomed_at(process: subprocess.Popen[bytes], played: Played) -> Iterator[str]:
+    assert process.stdout is not None
+    reader = follow_progress(played.job)
+    for line in process.stdout:
+        played.log += line.decode()
+        for part in lines_of(line.decode()):
+            progress = reader(part)
+            if progress is not None and progress.doomed is not None:
+                yield progress.doomed.code
+                return
+
+
+def test_a_blocked_prompt_on_two_gpus_is_seen_before_it_hangs(tmp_path: Path, street: Request[Parameters]) -> None:
+    played = Played(tmp_path, evolve(street, gpus=2))
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *played.argv],
+        env={**os.environ, **played.env(STANDIN_FAIL="blocked_prompt")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        assert list(doomed_at(process, played)) == ["prompt_blocked"]
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=30)
+    played.log += rest.decode()
+    played.exit_code = process.returncode
+    [outputs] = played.outputs()
+    assert outputs.failure is not None
+    assert outputs.failure.code == "prompt_blocked"
