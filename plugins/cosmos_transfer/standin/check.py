@@ -99,7 +99,8 @@ def number(value: Any, _base: Path) -> float:
             raise wrong("Input should be a valid number", "float_type", value) from None
     if isinstance(value, str):
         try:
-            return float(value)
+            # Python reads the digits of every script, pydantic those of ASCII
+            return float(value if value.isascii() else "")
         except ValueError:
             words = "Input should be a valid number, unable to parse string as a number"
             raise wrong(words, "float_parsing", value) from None
@@ -108,12 +109,10 @@ def number(value: Any, _base: Path) -> float:
 
 def switch(value: Any, _base: Path) -> bool:
     """A boolean, from 0, 1, "yes", "off" and their like."""
-    if isinstance(value, float):
-        if not (value.is_integer() and abs(value) < 2**63):
-            raise wrong("Input should be a valid boolean", "bool_type", value)
+    if isinstance(value, str):
+        key = value.lower()
+    elif isinstance(value, (int, float)) and abs(value) < 2**63 and value == int(value):
         key = str(int(value))
-    elif isinstance(value, (str, int)):
-        key = str(value).lower()
     else:
         raise wrong("Input should be a valid boolean", "bool_type", value)
     if key not in _TRUE | _FALSE:

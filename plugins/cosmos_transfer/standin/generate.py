@@ -112,9 +112,10 @@ class Run:
             words = "Multicontrol is not strictly equal to single control: all four branches are loaded"
             self._log.line(SAVE, words, "WARNING")
         download = ["uvx", "hf>=1.3.5", "download", WEIGHTS, "--repo-type", "model", "--revision", "main"]
-        download.append(f"{'distilled' if distilled else 'general'}/{controls[0]}/model_ema_bf16.pt")
+        place = f"{'distilled' if distilled else 'general'}/{controls[0]}"
+        download.append(f"{place}/model_ema_bf16.pt")
         if self._ranks.rank == 0:
-            self._log.line(CHECKPOINTS, f"Downloading checkpoint {WEIGHTS}/general/{controls[0]}(61f5694b-simulated)")
+            self._log.line(CHECKPOINTS, f"Downloading checkpoint {WEIGHTS}/{place}(61f5694b-simulated)")
             self._log.line(CHECKPOINTS, " ".join(repr(word) if ">" in word else word for word in download))
         self._fail_to_download(download)
         if self._ranks.rank == 0:

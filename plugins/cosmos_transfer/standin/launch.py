@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 SCRIPT = "examples/inference.py"
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 RENDEZVOUS = "torch/distributed/elastic/multiprocessing/api.py"
 _PYTHON_VALUES = ("-X", "-W", "--check-hash-based-pycs")
 _UV_VALUES = ("--extra", "--group", "--project", "--directory", "--python", "-p", "--with", "--env-file")
@@ -171,9 +172,12 @@ def torchrun(start: Start, rank_main: Callable[[Ranks], int]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     children: dict[int, int] = {}
+    # a signal that comes while the ranks are born waits until somebody can pass it on to them
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     for rank in range(world):
         pid = os.fork()
         if pid == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
             os._exit(_rank(rank, world, pipes, rank_main))
         children[pid] = rank
     for pair in pipes.values():
@@ -217,8 +221,9 @@ def _watch(start: Start, children: dict[int, int]) -> int:
         sys.stderr.flush()
         os._exit(1)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _PASSED_ON:
         signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     while children:
         pid, status = os.waitpid(-1, 0)
         rank = children.pop(pid, None)
