@@ -21,7 +21,7 @@ def complain(error: CosmosError, *, as_json: bool) -> None:
         print_json(error_document(error))
         return
     write = sys.stderr.write
-    write(f"{styled('error:', 'red', sys.stderr)} {error.message}\n")
+    write(wrapped(error.message, before=f"{styled('error:', 'red', sys.stderr)} ", indent="  ", to=sys.stderr))
     write(problem_lines(error.problems))
     hint = error.hint
     if not hint and error.problems:

@@ -20,12 +20,13 @@ def tree_document(cosmos: Cosmos, record: PromptRecord | RunRecord) -> list[Node
     if record.id.startswith("ps_"):
         runs = cosmos.list_runs(Filter(prompt=record.id, limit=1000)).items
         firsts = [run for run in runs if run.retry_of is None]
-        return [_node(cosmos, run, None, set()) for run in reversed(firsts)]
-    return [_node(cosmos, root, None, set()) for root in _roots(cosmos, record, set())]  # type: ignore[arg-type]
+        return [_node(cosmos, run, None) for run in reversed(firsts)]
+    return [_node(cosmos, root, None) for root in _roots(cosmos, record, set())]  # type: ignore[arg-type]
 
 
 def _before(run: RunRecord) -> list[str]:
-    return list(dict.fromkeys([*(link.parent_id for link in run.parents), *([run.retry_of] if run.retry_of else [])]))
+    """A retry stands below what it tried again, any other run below those whose outputs it used."""
+    return [run.retry_of] if run.retry_of else list(dict.fromkeys(link.parent_id for link in run.parents))
 
 
 def _roots(cosmos: Cosmos, run: RunRecord, seen: set[str]) -> list[RunRecord]:
@@ -37,11 +38,11 @@ def _roots(cosmos: Cosmos, run: RunRecord, seen: set[str]) -> list[RunRecord]:
     return list(found.values())
 
 
-def _node(cosmos: Cosmos, run: RunRecord, parent: str | None, above: set[str]) -> Node:
+def _node(cosmos: Cosmos, run: RunRecord, parent: str | None) -> Node:
     how = [f"{link.artifact} as {link.slot}" for link in run.parents if link.parent_id == parent]
     if parent is not None and run.retry_of == parent:
         how.append("retry")
-    below = [] if run.id in above else cosmos.children(run.id)
+    below = (child for child in cosmos.children(run.id) if run.id in _before(child))
     return {
         "id": run.id,
         "prompt_id": run.prompt_id,
@@ -49,7 +50,7 @@ def _node(cosmos: Cosmos, run: RunRecord, parent: str | None, above: set[str]) -
         "status": run.status,
         "simulated": run.simulated,
         "how": ", ".join(how),
-        "children": [_node(cosmos, child, run.id, above | {run.id}) for child in below],
+        "children": [_node(cosmos, child, run.id) for child in below],
     }
 
 

@@ -16,6 +16,7 @@ from cosmos_core.cli.screen import (
     say,
     span,
     styled,
+    width_of,
     wrapped,
 )
 from cosmos_core.documents import prompt_document, run_document
@@ -71,16 +72,22 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
     print_facts(facts, indent="  ")
     sys.stdout.flush()
     if run.error is not None:
-        say(f"{styled('error:', 'red', sys.stderr)} {run.error.message}", sys.stderr)
+        _say_error(run.error.message)
     if run.status in ("failed", "lost") and tail:
         say("  the last lines of its log:", sys.stderr)
+        width = (width_of(sys.stderr) or 1000) - 4
         for line in tail:
-            say(f"    {one_line(line)}", sys.stderr)
+            say(f"    {one_line(line)[:width]}", sys.stderr)
     if run.status in ("failed", "lost"):
         hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
         sys.stderr.write(
             wrapped(f"{hint}; `cosmos logs {run.id}` prints the whole log", before="next: ", to=sys.stderr)
         )
+
+
+def _say_error(message: str) -> None:
+    before = f"{styled('error:', 'red', sys.stderr)} "
+    sys.stderr.write(wrapped(message, before=before, indent="  ", to=sys.stderr))
 
 
 def print_paused(run: RunRecord) -> None:
@@ -91,7 +98,7 @@ def print_paused(run: RunRecord) -> None:
     if run.simulated:
         say(f"  note  {SIMULATED}")
     sys.stdout.flush()
-    say(f"{styled('error:', 'red', sys.stderr)} {run.paused.reason}", sys.stderr)
+    _say_error(run.paused.reason)
     if run.paused.hint:
         sys.stderr.write(wrapped(run.paused.hint, before="  ", to=sys.stderr))
     say(f"next: the run is kept; `cosmos attach {run.id}` or `cosmos sync` goes on with it", sys.stderr)

@@ -80,6 +80,9 @@ def _words(run: RunRecord) -> str:
 class JsonLines(Progress):
     """One JSON object a line for every change."""
 
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}
+
     def update(self, run: RunRecord) -> None:
         line = {
             "id": run.id,
@@ -88,6 +91,9 @@ class JsonLines(Progress):
             **(progress_document(run) or {"stage": None, "percentage": None, "message": "", "eta_s": None}),
             "timestamp": rfc3339(run.progress.timestamp if run.progress else run.created_at),
         }
+        if line == self._last:
+            return
+        self._last = line
         say(json.dumps(line, allow_nan=False), sys.stderr)
         sys.stderr.flush()
 

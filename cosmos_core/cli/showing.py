@@ -57,7 +57,9 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
     with opened(ctx) as cosmos:
         others: Sequence[PromptRecord | RunRecord] = ()
         if not _ID.fullmatch(ref) and Path(ref).expanduser().exists():
-            record, *others = cosmos.users_of_file(Path(ref).expanduser())
+            path = Path(ref).expanduser()
+            # equal files have equal digests: the run that wrote this very one comes first
+            record, *others = sorted(cosmos.users_of_file(path), key=lambda found: not _wrote(found, path))
         else:
             record = cosmos.get(ref)
         if as_json:
@@ -73,6 +75,11 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
             _show_prompt(cosmos, record)  # type: ignore[arg-type]
         if others:
             say(f"\nthe same file: {' '.join(other.id for other in others)}")
+
+
+def _wrote(record: PromptRecord | RunRecord, path: Path) -> bool:
+    artifacts: Sequence[Artifact] = getattr(record, "artifacts", ())
+    return any(artifact.path and Path(artifact.path) == path.absolute() for artifact in artifacts)
 
 
 def _document(
@@ -196,11 +203,12 @@ def _artifact(artifact: Artifact) -> str:
 def _show_prompt(cosmos: Cosmos, prompt: PromptRecord) -> None:
     from cosmos_core.store.records import Filter
 
+    toolkit = prompt.model_config.get("toolkit")
     say(styled(prompt.id, "bold", sys.stdout))
     print_facts(
         [
             ("name", prompt.name),
-            ("model", prompt.model_type + f" by {prompt.model_config['toolkit']}" * ("toolkit" in prompt.model_config)),
+            ("model", prompt.model_type + (f" by {toolkit}" if toolkit else "")),
             ("text", prompt.prompt_text),
             *_inputs(prompt.inputs),
             ("parameters", _settings(prompt.parameters, {})),
