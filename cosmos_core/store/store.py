@@ -284,7 +284,7 @@ class Store:
     def digest(self, path: str, size: int, mtime_ns: int, inode: int) -> tuple[str, Media | None] | None:
         """What was remembered of a file, if it is still the one that was looked at."""
         d = t.digests.c
-        same = and_(d.path == path, d.bytes == size, d.mtime_ns == mtime_ns, d.inode == inode)
+        same = and_(d.path == path, d.bytes == size, d.mtime_ns == _signed(mtime_ns), d.inode == _signed(inode))
         with self._db.reading() as c:
             row = c.execute(select(d.sha256, d.media).where(same)).one_or_none()
         return None if row is None else (row.sha256, from_json(Media, row.media) if row.media else None)
@@ -293,7 +293,13 @@ class Store:
         self, path: str, size: int, mtime_ns: int, inode: int, *, sha256: str, media: Media | None
     ) -> None:
         """Remember digest and media of a file."""
-        row = {"path": path, "bytes": size, "mtime_ns": mtime_ns, "inode": inode, "sha256": sha256}
+        row = {
+            "path": path,
+            "bytes": size,
+            "mtime_ns": _signed(mtime_ns),
+            "inode": _signed(inode),
+            "sha256": sha256,
+        }
         with self._db.writing() as c:
             c.execute(delete(t.digests).where(t.digests.c.path == path))
             c.execute(insert(t.digests).values(media=to_json(media) if media else None, **row))
@@ -323,6 +329,11 @@ def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) 
     if job.holder is None or job.lease_until is None or job.lease_until <= now:
         return True
     return dead is not None and dead(job.holder)
+
+
+def _signed(number: int) -> int:
+    """A number of 64 bits as the database's signed integers hold it: FUSE and overlays use the upper bit of inodes."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def _insert_all(c: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -251,6 +251,14 @@ def test_a_files_digest_is_remembered_until_the_file_is_another(store: Store) ->
     assert store.digest(*seen[:2], 5, seen[3]) == ("new", None)
 
 
+@pytest.mark.parametrize("inode", [2**63 - 1, 2**63, 2**64 - 1])
+def test_a_file_may_have_any_inode_and_time_that_fit_64_bits(store: Store, inode: int) -> None:
+    seen = ("/fuse/street.mp4", 10, 2**63 + 1, inode)
+    store.remember_digest(*seen, sha256="d", media=None)
+    assert store.digest(*seen) == ("d", None)
+    assert store.digest(*seen[:3], inode - 1) is None
+
+
 def test_a_name_that_is_not_utf8_is_refused_in_words(store: Store) -> None:
     with pytest.raises(UsageError, match="not UTF-8") as caught:
         store.remember_digest("/a/caf\udce9.mp4", 1, 1, 1, sha256="d", media=None)
