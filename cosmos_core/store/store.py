@@ -97,7 +97,7 @@ class Store:
                 _insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
                 links = (
                     {"run_id": run.id, "slot": p.slot, "parent_id": p.parent_id, "artifact": p.artifact}
-                    for p in run.parents
+                    for p in dict.fromkeys(run.parents)  # one output may be used twice, in a slot for many
                 )
                 _insert_all(c, t.links, links)
 
@@ -143,7 +143,9 @@ class Store:
         users = select(t.links.c.run_id).where(t.links.c.parent_id == run_id)
         with self._db.reading() as c:
             return tuple(
-                queries.runs(c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at))
+                queries.runs(
+                    c, select(t.runs).where(or_(r.id.in_(users), r.retry_of == run_id)).order_by(r.created_at, r.id)
+                )
             )
 
     # -- a run's life ------------------------------------------------------------------------------------------

@@ -239,6 +239,15 @@ def test_a_run_knows_what_it_was_made_of_and_what_became_of_it(store: Store) -> 
     assert store.children(second.id) == ()
 
 
+def test_one_output_may_be_used_twice_in_a_slot_for_many(store: Store) -> None:
+    first = stored_run(store)
+    frame = Link(parent_id=first.id, artifact="frame", slot="image")
+    mask = Link(parent_id=first.id, artifact="mask", slot="image")
+    second = stored_run(store, parents=(frame, mask, frame))
+    assert store.run(second.id).parents == (frame, mask)
+    assert ids(store.children(first.id)) == [second.id]
+
+
 def test_a_files_digest_is_remembered_until_the_file_is_another(store: Store) -> None:
     seen = ("/a/street.mp4", 10, 1_700_000_000_000_000_001, 2**40)
     store.remember_digest(*seen, sha256="old", media=None)
