@@ -73,7 +73,7 @@ def test_one_broken_in_five_ways_breaks_only_itself(installed: Installed) -> Non
         broken = {p["name"]: p for p in plugins if p["package"] == "cosmos-broken"}
         assert len(broken) == 5
         for name, plugin in broken.items():
-            refused = installed.cosmos("run", "--model", name, "a text", "--video", "street.mp4", home="broken")
+            refused = installed.cosmos("run", "--model", name, "a text", home="broken")
             assert refused.returncode in (1, 2, 3), (name, refused.stderr)
             assert "cosmos-broken" in refused.stderr, (name, refused.stderr)
             assert "Traceback" not in refused.stderr
