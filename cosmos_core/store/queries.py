@@ -15,6 +15,7 @@ from cosmos_core.store.records import Artifact, Filter, Link, Page, PromptRecord
 from cosmos_core.store.rows import artifact_of, progress_of, prompt_of, run_of
 
 _COUNTED = 100_000  # counting further costs more than the number is worth
+_MOST = 10_000  # rows of a page; what belongs to them is asked for by their ids, and SQLite takes 32,766 of those
 
 
 def prompts(c: Connection, query: Select[Any]) -> list[PromptRecord]:
@@ -55,6 +56,8 @@ def page(c: Connection, table: Table, where: Filter, read: Callable[[Connection,
     """The newest rows of `table` that match, after the cursor. Raises UsageError for a filter that cannot be."""
     if where.limit < 1:
         raise UsageError(f"a page of {where.limit} rows holds nothing", hint="ask for 1 or more")
+    if where.limit > _MOST:
+        raise UsageError(f"a page of {where.limit} rows is too long", hint=f'ask for {_MOST}, then go on at "next"')
     conditions = _conditions(table, where)
     query = select(table).where(*conditions)
     if where.after:
@@ -108,9 +111,10 @@ def _position(cursor: str) -> tuple[datetime, str]:
     text, _, id_ = cursor.partition("_")
     try:
         moment = time_of(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        known = time_text(moment) == text
+    except (ValueError, OverflowError):  # at the ends of the calendar other zones have no time in UTC
+        known = False
+    if not known:
         raise UsageError(f"{cursor!r} is not a cursor", hint='give what "next" said')
     return moment, id_
 

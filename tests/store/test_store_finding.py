@@ -74,7 +74,7 @@ def test_a_page_says_how_many_there_are_and_where_the_rest_begins(store: Store) 
     assert store.runs(Filter(limit=5)).next is None
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "2026", "2026-03-01", "rs_abc", "_"])
+@pytest.mark.parametrize("cursor", ["nonsense", "2026", "2026-03-01", "rs_abc", "_", "0001-01-01T00:00:00+14:00_rs_a"])
 def test_what_is_no_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(UsageError, match="not a cursor"):
         store.runs(Filter(after=cursor))
@@ -91,6 +91,14 @@ def test_a_moment_without_a_time_zone_is_refused(store: Store, name: str) -> Non
 def test_a_page_of_nothing_is_refused(store: Store, limit: int) -> None:
     stored_run(store)
     with pytest.raises(UsageError, match="holds nothing"):
+        store.runs(Filter(limit=limit))
+
+
+@pytest.mark.parametrize("limit", [10_001, 10**30])
+def test_a_page_that_is_too_long_is_refused(store: Store, limit: int) -> None:
+    stored_run(store)
+    assert store.runs(Filter(limit=10_000)).total == 1
+    with pytest.raises(UsageError, match="too long"):
         store.runs(Filter(limit=limit))
 
 
