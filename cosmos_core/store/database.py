@@ -34,7 +34,7 @@ class Database:
             parsed = make_url(url)
             self._place = parsed.render_as_string(hide_password=True).removeprefix("sqlite:///")
             self._sqlite = parsed.get_backend_name() == "sqlite"
-            if self._sqlite and parsed.database:
+            if self._sqlite and parsed.database and not parsed.database.startswith("file:"):  # no path, a URI
                 _make_folder(Path(parsed.database).parent)
             self.engine: Engine = create_engine(
                 parsed,

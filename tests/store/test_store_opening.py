@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from store_records import a_prompt, stored_run
 
 from cosmos_core.errors import ConfigError, CosmosError, TargetUnusable
 from cosmos_core.store import Store, database
+from cosmos_core.store.records import Filter
 from cosmos_core.store.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +165,27 @@ def test_a_password_in_the_url_is_not_told() -> None:
 
 
 # -- what goes wrong later -----------------------------------------------------------------------------------------
+
+
+def test_a_database_that_may_only_be_read_is_read_and_a_write_refused(
+    url: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stored_run(store)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with Store.open(f"sqlite:///file:{file_of(url)}?mode=ro&uri=true") as only_read:
+        assert only_read.run(run.id) == run
+        with pytest.raises(ConfigError, match="readonly") as caught:
+            only_read.add(a_prompt(), None)
+        assert caught.value.exit_code == 2
+        assert "permissions" in caught.value.hint
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_several_threads_write_to_one_store(store: Store) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        runs = list(threads.map(lambda _: stored_run(store).id, range(80)))
+    assert {run.id for run in store.runs(Filter(limit=100)).items} == set(runs)
 
 
 @pytest.fixture
