@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +21,13 @@ from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
 from cosmos_core.runs.mover import Mover, OnChange
-from cosmos_core.runs.plan import ExecutionConfig, Planner, request_hash
+from cosmos_core.runs.plan import ExecutionConfig, Plan, Planner, request_hash
 from cosmos_core.runs.wish import Wish
 from cosmos_core.runs.work import work_of
-from cosmos_core.store import Store
+from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import Filter, Page, PromptRecord, RunRecord
 from cosmos_core.targets import open_host
-from cosmos_core.values import Problem, Request
+from cosmos_core.values import Draft, Problem, Request
 
 _POLL_S = 0.25
 
@@ -134,6 +135,29 @@ class Cosmos:
         self.store.add(plan.prompt if plan.prompt_is_new else None, plan.run)
         return plan.run
 
+    def store_runs(self, wishes: Sequence[Wish]) -> tuple[RunRecord, ...]:
+        """Check several wishes and store their runs as one group; with a problem in one, none is stored."""
+        if len(wishes) == 1:
+            return (self.store_run(wishes[0]),)
+        plans: list[Plan] = []
+        problems: list[Problem] = []
+        for number, wish in enumerate(wishes, 1):
+            try:
+                plans.append(self._planner().plan(wish, with_run=True))
+            except Refused as refused:
+                where = wish.name or str(number)
+                problems += [evolve(problem, field=f"{where}: {problem.field}") for problem in refused.problems]
+        if problems:
+            raise Refused(f"{len(problems)} problems; nothing was stored", problems=problems)
+        group = new_id("gr")
+        members = [
+            (plan.prompt if plan.prompt_is_new else None, evolve(plan.run, group_id=group))
+            for plan in plans
+            if plan.run
+        ]
+        self.store.add_group(group, "", datetime.now(UTC), members)
+        return tuple(run for _, run in members)
+
     def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
         store = self.store if "store" in self.__dict__ or self._store_exists() else None
@@ -169,28 +193,30 @@ class Cosmos:
                 ],
             )
         names = [model] if model else sorted(self.models)
+        refusal = Refused(
+            f"{path} is not a spec that {' or '.join(names)} can read",
+            problems=[
+                Problem(
+                    field="spec", message="no model reads it", hint="check the file, and --model", code="not_a_spec"
+                )
+            ],
+        )
         for name in names:
             try:
                 drafts = self.models[name].read_spec(path)
-            except PluginError:
-                if model:
+            except PluginError as error:
+                if isinstance(error.__cause__, ValueError):  # the plugin's own words on a file that it knows
+                    words = str(error.__cause__)
+                    refusal = Refused(
+                        f"{path} cannot be used",
+                        problems=[Problem(field="spec", message=words, hint="", code="bad_spec")],
+                    )
+                elif model:
                     raise
                 continue  # a broken plugin breaks only itself
             if drafts is not None:
-                return tuple(
-                    Wish(
-                        model=name,
-                        text=draft.text,
-                        name=draft.name or None,
-                        toolkit=draft.toolkit,
-                        inputs=tuple((slot, str(path.parent / file)) for slot, file in draft.inputs),
-                        parameters=draft.parameters,
-                    )
-                    for draft in drafts
-                )
-        message = f"{path} is not a spec that {' or '.join(names)} can read"
-        hint = "name the right model with --model" if model is None else "check the file, and --model"
-        raise Refused(message, problems=[Problem(field="spec", message=message, hint=hint, code="not_a_spec")])
+                return tuple(_wish_of(name, draft, path) for draft in drafts)
+        raise refusal
 
     def _planner(self) -> Planner:
         return Planner(config=self.config, models=self.models, store=self.store)
@@ -434,6 +460,17 @@ class Cosmos:
     def request(self, ref: str, target: str | None = None) -> Request[Any]:
         """What the hooks of a prompt's model are asked with; `Job.of(request)` for the later ones."""
         return self._planner().plan(Wish(source=ref, target=target), with_run=True).request
+
+
+def _wish_of(model: str, draft: Draft, spec: Path) -> Wish:
+    return Wish(
+        model=model,
+        text=draft.text,
+        name=draft.name or None,
+        toolkit=draft.toolkit,
+        inputs=tuple((slot, str(spec.parent / file)) for slot, file in draft.inputs),
+        parameters=draft.parameters,
+    )
 
 
 def _pairs(inputs: Mapping[str, str | Path | Sequence[str | Path]]) -> tuple[tuple[str, str], ...]:

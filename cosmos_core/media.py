@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from pathlib import Path
 
 from attrs import frozen
@@ -9,7 +11,6 @@ from attrs import frozen
 from cosmos_core.values import Media
 
 _BY_SUFFIX = {
-    ".npz": "tensor",
     ".npy": "tensor",
     ".pt": "tensor",
     ".safetensors": "tensor",
@@ -39,6 +40,8 @@ def probe(path: Path) -> Probe:
     Never raises for what is inside the file; OSError if it cannot be opened.
     """
     suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return _probe_npz(path)
     if suffix in _BY_SUFFIX:
         return Probe(media=Media(kind=_BY_SUFFIX[suffix]))
     with path.open("rb") as file:
@@ -54,6 +57,19 @@ def warm_up() -> None:
 
 def _unknown(why: str) -> Probe:
     return Probe(media=Media(kind="unknown"), why=why)
+
+
+def _probe_npz(path: Path) -> Probe:
+    """The length of the first array in an .npz, from its header: a zip of .npy files (numpy.lib.format)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            first = archive.namelist()[0]
+            with archive.open(first) as array:
+                head = array.read(4096)
+    except (zipfile.BadZipFile, IndexError) as error:
+        return _unknown(f"it is not an .npz archive: {error}")
+    shape = re.search(rb"'shape': \((\d+),", head)
+    return Probe(media=Media(kind="tensor", frames=int(shape[1]) if shape else None))
 
 
 def _probe_with_av(path: Path) -> Probe:

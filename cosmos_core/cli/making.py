@@ -73,14 +73,13 @@ def run(ctx: click.Context, /, text: str | None, dry_run: bool, out: Path | None
         raise UsageError("--dry-run starts nothing to detach from", hint="leave one of them out")
     asked = Asked(ctx, text, said)
     with opened(ctx) as cosmos:
-        wish = asked.wish(cosmos)
+        wishes = asked.wishes(cosmos)
         if dry_run:
-            from cosmos_core.cli.dry import show_dry_run
+            from cosmos_core.cli.dry import dry_runs, show_dry_runs
 
-            show_dry_run(cosmos.dry_run(wish, out), as_json=said["as_json"])
+            show_dry_runs(dry_runs(cosmos, wishes, out), as_json=said["as_json"])
             return
-        stored = cosmos.store_run(wish)
-        ctx.exit(carry_out(cosmos, [stored], **_how(said)))
+        ctx.exit(carry_out(cosmos, cosmos.store_runs(wishes), **_how(said)))
 
 
 @click.group(context_settings=CONTEXT, cls=click.Group)
@@ -162,9 +161,9 @@ def create_run(
     with opened(ctx) as cosmos:
         wish = Asked(ctx, None, {**said, "source": id}).wish(cosmos)
         if dry_run:
-            from cosmos_core.cli.dry import show_dry_run
+            from cosmos_core.cli.dry import dry_runs, show_dry_runs
 
-            show_dry_run(cosmos.dry_run(wish, out), as_json=as_json)
+            show_dry_runs(dry_runs(cosmos, [wish], out), as_json=as_json)
             return
         stored = cosmos.store_run(wish)
     print_new_run(stored, as_json=as_json, quiet=quiet)

@@ -112,36 +112,42 @@ class Asked:
             self.rest["copy_to"] = str(Path(said["copy_to"]).absolute())
 
     def wish(self, cosmos: Cosmos) -> Wish:
-        """The wish. Raises Refused with the faults of files, and with all else that is wrong, in one go."""
-        from attrs import evolve
+        """The one wish. Raises Refused with the faults of files, and with all else that is wrong, in one go."""
+        wishes = self.wishes(cosmos)
+        if len(wishes) != 1:
+            raise UsageError(
+                f"{self.spec} holds {len(wishes)} requests, and this is for one",
+                hint="`cosmos run --spec` takes them all",
+            )
+        return wishes[0]
 
+    def wishes(self, cosmos: Cosmos) -> tuple[Wish, ...]:
+        """The wish, or one for each request of a spec file; what else is said here holds for all of them."""
         from cosmos_core.runs.wish import Wish
 
-        base = self._from_spec(cosmos) if self.spec else Wish()
+        wishes = tuple(self._over(base) for base in (self._from_spec(cosmos) if self.spec else (Wish(),)))
+        if self.problems:
+            self._refuse(cosmos, wishes[0])
+        return wishes
+
+    def _over(self, base: Wish) -> Wish:
+        from attrs import evolve
+
         slots = {slot for slot, _ in self.inputs}
         told: dict[str, Any] = self.rest if self.text is None else {**self.rest, "text": self.text}
-        wish = evolve(
+        return evolve(
             base,
             inputs=(*(pair for pair in base.inputs if pair[0] not in slots), *self.inputs),
             parameters={**_dotted(base.parameters), **self.parameters},
             **told,
         )
-        if self.problems:
-            self._refuse(cosmos, wish)
-        return wish
 
-    def _from_spec(self, cosmos: Cosmos) -> Wish:
+    def _from_spec(self, cosmos: Cosmos) -> tuple[Wish, ...]:
         if self.spec is None:
             raise AssertionError("asked for without a spec")
         if "source" in self.rest:
             raise UsageError("--spec and --from do not go together", hint="leave one of them out")
-        wishes = cosmos.read_spec(self.spec, self.rest.get("model"))
-        if len(wishes) != 1:
-            raise UsageError(
-                f"{self.spec} holds {len(wishes)} requests; one run is for one",
-                hint="give each a file of its own",
-            )
-        return wishes[0]
+        return cosmos.read_spec(self.spec, self.rest.get("model"))
 
     def _refuse(self, cosmos: Cosmos, wish: Wish) -> None:
         from attrs import evolve

@@ -87,19 +87,20 @@ class Store:
     def add(self, prompt: PromptRecord | None, run: RunRecord | None) -> None:
         """Store a prompt, a run, or both: all of it or nothing."""
         with self._db.writing(durably=True) as c:
-            if prompt is not None:
-                c.execute(insert(t.prompts).values(prompt_row(prompt)))
-                seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
-                _insert_all(c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen))
-                _insert_all(c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags)))
-            if run is not None:
-                c.execute(insert(t.runs).values(run_row(run)))
-                _insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
-                links = (
-                    {"run_id": run.id, "slot": p.slot, "parent_id": p.parent_id, "artifact": p.artifact}
-                    for p in dict.fromkeys(run.parents)  # one output may be used twice, in a slot for many
-                )
-                _insert_all(c, t.links, links)
+            _insert(c, prompt, run)
+
+    def add_group(
+        self,
+        group_id: str,
+        name: str,
+        created_at: datetime,
+        members: Iterable[tuple[PromptRecord | None, RunRecord]],
+    ) -> None:
+        """Store a group and its runs, with the prompts that are new: all of it or nothing."""
+        with self._db.writing(durably=True) as c:
+            c.execute(insert(t.groups).values(id=group_id, name=name, created_at=created_at))
+            for prompt, run in members:
+                _insert(c, prompt, run)
 
     def prompt(self, id: str) -> PromptRecord:  # noqa: A002  what it is
         """A prompt. Raises NotFound."""
@@ -336,6 +337,22 @@ def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) 
 def _signed(number: int) -> int:
     """A number of 64 bits as the database's signed integers hold it: FUSE and overlays use the upper bit of inodes."""
     return (number + 2**63) % 2**64 - 2**63
+
+
+def _insert(c: Connection, prompt: PromptRecord | None, run: RunRecord | None) -> None:
+    if prompt is not None:
+        c.execute(insert(t.prompts).values(prompt_row(prompt)))
+        seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
+        _insert_all(c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen))
+        _insert_all(c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags)))
+    if run is not None:
+        c.execute(insert(t.runs).values(run_row(run)))
+        _insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
+        links = (
+            {"run_id": run.id, "slot": p.slot, "parent_id": p.parent_id, "artifact": p.artifact}
+            for p in dict.fromkeys(run.parents)  # one output may be used twice, in a slot for many
+        )
+        _insert_all(c, t.links, links)
 
 
 def _insert_all(c: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
