@@ -4,7 +4,6 @@
 Each makes an environment of its own in .venv and needs nothing but Python (3.11 or newer) and the package index.
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +47,8 @@ def environment(what):
 def demo(arguments):
     """Install and do the main job once: a small clip through `transfer`, on the simulator."""
     environment(".")
-    os.execv(str(BIN / "cosmos"), ["cosmos", "demo", *arguments])
+    run(BIN / "cosmos", "demo", *arguments)
+    print("\nThe command lives in .venv; in this terminal, type first:\n  . .venv/bin/activate")
 
 
 def test(arguments):
