@@ -221,6 +221,10 @@ class _Reader:
         self.settings.append(Setting("home", str(self.home), source))
         document = dict(self.document)
         store_table, target_tables = (self._table(document, key) for key in ("store", "targets"))
+        known = (*(f.name for f in fields(_General)), "store", "targets")
+        for key in [key for key in document if key not in known]:
+            del document[key]
+            self.faults.append(f"{key}: unknown key; {nearest(key, known)}there is {', '.join(known)}")
         general = self._read(_General, document, "")
         store = self._read(_StoreTable, store_table, "store.")
         targets = {name: self._target(name, table) for name, table in target_tables.items()}
@@ -236,12 +240,12 @@ class _Reader:
             targets=targets,
             settings=tuple(self.settings),
         )
-        known = (*targets, SIMULATOR)
-        if config.default_target and config.default_target not in known:
+        names = (*targets, SIMULATOR)
+        if config.default_target and config.default_target not in names:
             name = config.default_target
             raise UnknownName(
                 f"the default target {name!r} is not configured",
-                hint=f"{nearest(name, known)}targets: {', '.join(known)}",
+                hint=f"{nearest(name, names)}targets: {', '.join(names)}",
             )
         return config
 
