@@ -78,7 +78,7 @@ _RUN: Cells = {
     "tags": lambda r: " ".join(r.tags),
 }
 _USUAL = {
-    "prompts": ("id", "model", "created", "inputs", "text"),
+    "prompts": ("id", "model", "created", "text"),
     "runs": ("id", "status", "model", "target", "created", "took", "text"),
 }
 
@@ -95,7 +95,9 @@ cosmos list runs --status running -q | cosmos wait -
 )
 @click.argument("what", type=click.Choice(["prompts", "runs"]))
 @click.option("--model", metavar="MODEL", shell_complete=complete_models, help="Of that model only.")
-@click.option("--status", type=click.Choice(_STATES), help="Runs in that state only.")
+@click.option(
+    "--status", type=click.Choice(_STATES), metavar="STATE", help=f"Runs in that state only: {', '.join(_STATES)}."
+)
 @click.option("--target", metavar="NAME", shell_complete=complete_targets, help="Runs on that target only.")
 @click.option("--group", metavar="ID", help="Runs of that group only.")
 @click.option("--prompt", metavar="ID", shell_complete=complete_prompts, help="Runs of that prompt only.")

@@ -142,28 +142,46 @@ def print_table(
     if not sys.stdout.isatty():
         _print_plain([[column.upper() for column in columns], *cells])
         return
-    from rich.console import Console  # for terminals only
+    from rich.cells import cell_len  # for terminals only
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        longest = max(len(column), *(Text(line[number]).cell_len for line in cells), 0)
-        cut = column == flexible
-        table.add_column(
-            column.upper(),
-            no_wrap=True,
-            ratio=1 if cut else None,
-            min_width=8 if cut else longest,
-        )
+    lengths = [max(len(column), *(cell_len(line[n]) for line in cells), 0) for n, column in enumerate(columns)]
+    widths = _fitting(dict(zip(columns, lengths, strict=True)), flexible, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for column, width in widths.items():
+        table.add_column(column.upper(), width=width, no_wrap=True)
     for line in cells:
-        told = [
+        told = (
             Text(cell, style=(styles or {}).get(column, {}).get(cell, ""), overflow="ellipsis", no_wrap=True)
             for column, cell in zip(columns, line, strict=True)
-        ]
+            if column in widths
+        )
         table.add_row(*told)
     console.print(table)
+
+
+_GAP, _NARROWEST = 2, 10
+
+
+def _fitting(lengths: dict[str, int], flexible: str | None, room: int) -> dict[str, int]:
+    """Widths of the columns that fit: `flexible` is narrowed first, then columns from the right are left out."""
+    widths = dict(lengths)
+    least = min(lengths[flexible], _NARROWEST) if flexible else 0
+
+    def others() -> int:
+        return sum(width + _GAP for column, width in widths.items() if column != flexible)
+
+    for column in list(widths)[:0:-1]:
+        if others() + least <= room:
+            break
+        if column != flexible:
+            del widths[column]
+    if flexible:
+        widths[flexible] = max(least, min(lengths[flexible], room - others()))
+    return widths
 
 
 def _print_plain(lines: list[list[str]]) -> None:

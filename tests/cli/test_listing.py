@@ -1,0 +1,72 @@
+"""Lists: filters, pages, columns, ids."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def many(used):
+    """Three prompts and four runs, one of them completed."""
+    ids = [
+        used.json("create", "prompt", "--model", "transfer", text, "--video", "street.mp4", "--weights.edge", "1")["id"]
+        for text in ("one", "two")
+    ]
+    for tag in ("x", "y", "y"):
+        used.json("create", "run", ids[0], "--tag", tag)
+    return used
+
+
+def test_newest_first_in_pages(many):
+    first = many.json("list", "runs", "--limit", "3")
+    rest = many.json("list", "runs", "--limit", "3", "--after", first["next"])
+
+    items = first["items"] + rest["items"]
+    assert (first["total"], first["limit"], len(items)) == (4, 3, 4)
+    assert rest["next"] is None
+    assert [i["created_at"] for i in items] == sorted((i["created_at"] for i in items), reverse=True)
+    assert items[-1]["status"] == "completed"
+    assert f"--after {first['next']}" in many("list", "runs", "--limit", "3").err
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ((), 4),
+        (("--status", "completed"), 1),
+        (("--status", "failed"), 0),
+        (("--tag", "y"), 2),
+        (("--tag", "wet"), 1),
+        (("--model", "transfer"), 4),
+        (("--target", "simulator", "--status", "pending"), 3),
+        (("--since", "2d"), 4),
+        (("--since", "2001-01-01", "--until", "2001-01-02T00:00:00Z"), 0),
+        (("--until", "1h"), 0),
+    ],
+)
+def test_filters(many, filters, count):
+    assert many.json("list", "runs", *filters)["total"] == count
+    assert len(many("list", "runs", "-q", *filters).out.split()) == count
+
+
+def test_runs_of_one_prompt_by_a_prefix(many):
+    prompt = many.json("list", "runs", "--status", "completed")["items"][0]["prompt_id"]
+
+    assert many.json("list", "runs", "--prompt", prompt[:9])["total"] == 1
+    assert many("list", "prompts", "--prompt", prompt).code == 2
+
+
+def test_columns_are_chosen(many):
+    told = many("list", "runs", "--columns", "status,id,text,prompt", "--limit", "1").out.splitlines()
+
+    assert told[0].split() == ["STATUS", "ID", "TEXT", "PROMPT"]
+    assert told[1].split()[0] == "pending"
+    assert many("list", "runs", "--columns", "id", "-q").code == 2
+
+
+def test_an_empty_list_says_what_to_do(cosmos):
+    told = cosmos("list", "runs")
+
+    assert (told.code, told.out) == (0, "")
+    assert "cosmos demo" in told.err
+    assert cosmos.json("list", "runs") == {"items": [], "total": 0, "limit": 50, "next": None}
