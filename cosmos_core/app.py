@@ -264,6 +264,8 @@ class Cosmos:
                 if run.id in seen and seen[run.id].status == "lost":
                     continue
                 seen[run.id] = self.mover.go_on(run.id, "now", on_progress)
+            for id_ in seen.keys() - {run.id for run in open_runs}:
+                seen[id_] = self.store.run(id_)  # another process has brought it to its end
             going = [r for r in seen.values() if not r.ended and r.paused is None]
             if not follow or not going:
                 return tuple(seen.values())

@@ -77,8 +77,6 @@ def judge(work: Work, run: RunRecord, result: Result, *, timed_out: bool = False
     The wish to cancel only counts where it was carried out: a job that was done before the signal came is done.
     """
     (outputs,) = work.model.parse_outputs(work.job, result)
-    if run.cancel_requested_at and stopped and result.exit_code != 0:
-        return Ending(state="cancelled", outputs=evolve(outputs, failure=None))
     failure = run.error  # decided while it ran
     if timed_out:
         failure = Failure(
@@ -89,6 +87,8 @@ def judge(work: Work, run: RunRecord, result: Result, *, timed_out: bool = False
     judged = verdict(work.bundle, result, evolve(outputs, failure=failure) if failure else outputs)
     if judged.failure is None:
         judged = evolve(judged, failure=_unreadable(work, run))
+    if judged.failure and run.cancel_requested_at and stopped:
+        return Ending(state="cancelled", outputs=evolve(outputs, failure=None))
     return Ending(state="failed" if judged.failure else "completed", outputs=judged)
 
 

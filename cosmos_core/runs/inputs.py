@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 from attrs import evolve, frozen
 
-from cosmos_core.config import SIMULATOR, Config
+from cosmos_core.config import SIMULATOR, Config, Target
 from cosmos_core.errors import CosmosError
 from cosmos_core.media import probe
 from cosmos_core.parameters import nearest
 from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, InputRecord, RunRecord
 from cosmos_core.targets import open_host
+from cosmos_core.targets.cache import cached_path
 from cosmos_core.values import Media, Problem
 
 _OF_A_RUN = re.compile(r"(?P<run>rs_[a-z0-9]+|@last(?:~[0-9]+)?)(?::(?P<name>.+))?")
@@ -127,6 +129,18 @@ class Refs:
         if self.store and self.remember and looked.media.kind != "unknown":  # why it is broken is not remembered
             self.store.remember_digest(*key, sha256=digest, media=looked.media)
         return digest, looked.media, looked.why
+
+
+def is_there(record: InputRecord, target: Target) -> bool:
+    """Whether a target can do without the file here: it has that content in its cache, or the output it was."""
+    if record.sha256 is None:
+        return False
+    places = [cached_path(target.work_dir, record.sha256, PurePosixPath(record.name).suffix.lower())]
+    if record.remote and record.target == target.name:
+        places.append(record.remote)
+    with closing(open_host(target)) as host:
+        found = [host.stat(place) for place in places]
+    return any(stat is not None and stat.bytes == record.bytes for stat in found)
 
 
 def _what_is_there(path: Path) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from cosmos_core.errors import CosmosError
 from cosmos_core.store import Store
 
 SECONDS = 15.0
@@ -70,7 +71,11 @@ class Lease:
     def _renew(self) -> None:
         while not self._done.wait(_RENEW_EVERY):
             now = datetime.now(UTC)
-            if not self._store.renew_lease(self.job_id, this_process(), self.epoch, SECONDS, now):
+            try:
+                ours = self._store.renew_lease(self.job_id, this_process(), self.epoch, SECONDS, now)
+            except CosmosError:  # the database is busy or full: the next write of the mover says so, or nothing is lost
+                continue
+            if not ours:
                 self.lost = True
                 return
 

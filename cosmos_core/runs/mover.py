@@ -22,6 +22,7 @@ from cosmos_core.models import Models
 from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
 from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, is_dead, kept, this_process
 from cosmos_core.runs.log import LogCopy
+from cosmos_core.runs.plan import ExecutionConfig
 from cosmos_core.runs.stage import stage, toolkit_version
 from cosmos_core.runs.watch import Watch
 from cosmos_core.runs.work import Work, secrets_of, work_of
@@ -58,15 +59,20 @@ class Mover:
         if run.submitted_at is not None:
             return self.go_on(run_id, until, on_change)
         job_id = new_id("jb")
-        target = self.config.target(run.target)
+        target = _config_of(run).target  # as it was when the run was made
+        if target.simulated:
+            self.config.target(target.name)  # the simulator may be switched off
         job = JobRecord(
             id=job_id, target=run.target, dir=f"{target.work_dir}/jobs/{job_id}", created_at=datetime.now(UTC)
         )
         epoch = self.store.submit(run_id, job, this_process(), SECONDS)
         if not target.simulated:
             self.store.mark_real()
-        with kept(self.store, job_id, epoch) as lease:
-            return self._advance(run_id, lease, until, on_change)
+        try:
+            with kept(self.store, job_id, epoch) as lease:
+                return self._advance(run_id, lease, until, on_change)
+        except LeaseLost:
+            return self.go_on(run_id, until, on_change)
 
     def go_on(self, run_id: str, until: Until, on_change: OnChange | None = None) -> RunRecord:
         """Move a submitted run as far as `until`, or look on while another process does."""
@@ -97,10 +103,13 @@ class Mover:
         run = self.store.run(run_id)
         if run.job_id is None:
             return run  # the store has ended a run that was only stored
-        with held(self.store, run.job_id, steal=True) as lease:
-            if lease is None:
-                raise AssertionError("a lease that is stolen is had")
-            return self._advance(run_id, lease, "ended", None)
+        try:
+            with held(self.store, run.job_id, steal=True) as lease:
+                if lease is None:
+                    raise AssertionError("a lease that is stolen is had")
+                return self._advance(run_id, lease, "ended", None)
+        except LeaseLost:  # to somebody else who cancels it
+            return self.go_on(run_id, "ended")
 
     # -- looking on --------------------------------------------------------------------------------------------
 
@@ -136,6 +145,16 @@ class Mover:
         raise AssertionError("the last try ends the loop")
 
 
+def _config_of(run: RunRecord) -> ExecutionConfig:
+    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+    return config
+
+
+def _shown(row: ProgressRecord) -> tuple[str, int | None, str]:
+    """What of a row a reader can tell from the next."""
+    return row.stage, None if row.percentage is None else int(row.percentage), row.message
+
+
 class _Journey:
     """One mover's way with one run, under one lease."""
 
@@ -151,7 +170,7 @@ class _Journey:
         self.folder = mover.config.outputs_dir / run.id
         self._host: Host | None = None
         self._work: Work | None = None
-        self._shown: tuple[str, int | None, str] | None = None
+        self._shown = None if run.progress is None else _shown(run.progress)
 
     def go(self) -> RunRecord:
         """Step by step to the end, or as far as was asked."""
@@ -190,7 +209,7 @@ class _Journey:
     @property
     def host(self) -> Host:
         if self._host is None:
-            self._host = open_host(self.work.config.target)
+            self._host = open_host(_config_of(self.run).target)  # without the plugin: a broken one must not matter
         return self._host
 
     @property
@@ -228,11 +247,10 @@ class _Journey:
 
     def _progress(self, stage: str, fraction: float | None, message: str) -> None:
         percentage = None if fraction is None else round(min(max(fraction, 0.0), 1.0) * 100, 1)
-        shown = (stage, None if percentage is None else int(percentage), message)
-        if shown == self._shown:
-            return
-        self._shown = shown
         row = ProgressRecord(timestamp=datetime.now(UTC), stage=stage, percentage=percentage, message=message)
+        if _shown(row) == self._shown:
+            return
+        self._shown = _shown(row)
         self.store.add_progress(self.run.id, row)
         self.run = evolve(self.run, progress=row)
         self.on_change(self.run)
@@ -283,8 +301,9 @@ class _Journey:
         log = LogCopy(self.host, self.jobdir.at("run.log"), self.folder / "run.log")
         watch = Watch(work=self.work, jobdir=self.jobdir, log=log, lease=self.lease)
         for progress in watch.follow(once=self.until == "now"):
-            if progress.doomed is not None and self.run.error is None:
-                self._note(error=progress.doomed)  # written down before the job is stopped for it
+            if progress.doomed is not None:
+                if self.run.error is None:
+                    self._note(error=progress.doomed)  # written down before the job is stopped for it
                 self.jobdir.stop()
             self._progress("inference", watch.fraction, progress.message)
         if watch.evidence is None:
@@ -330,6 +349,8 @@ class _Journey:
     def _download(self) -> bool:
         outputs = self.jobdir.at("outputs")
         self._progress("downloading", None, "outputs")
+        if self.host.stat(outputs) is None:
+            return self._lose("absent")
         listing = dict(self.host.list(outputs))
         if not self.store.update_job(self.job.id, epoch=self.lease.epoch, listing=listing):
             raise LeaseLost

@@ -17,8 +17,8 @@ from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import ConfigError, Refused, UsageError
 from cosmos_core.models import Model, Models
 from cosmos_core.models.inputs import check as check_inputs
-from cosmos_core.parameters import Key, keys, read, unstructure
-from cosmos_core.runs.inputs import BadRef, Refs
+from cosmos_core.parameters import Key, closest, keys, read, unstructure
+from cosmos_core.runs.inputs import BadRef, Refs, is_there
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import InputRecord, Link, PromptRecord, RunRecord
@@ -97,8 +97,10 @@ class Planner:
             site=as_site(target, toolkit, site) if target and site else None,
         )
         self._gpus(request, target)
+        unread = {problem.field for problem in self.problems}
         self.problems.extend(check_inputs(toolkit, request, others=model.info.toolkits))
-        self.problems.extend(model.validate_inputs(request))
+        # What could not be read has its problem already; what the plugin says of its stand-in would only confuse.
+        self.problems.extend(p for p in model.validate_inputs(request) if p.field not in unread)
         warnings = self._refuse_or_warn(strict=wish.strict)
         new = source.prompt is None or prompt.id != source.prompt.id
         plan = Plan(prompt=prompt, prompt_is_new=new, request=request, warnings=warnings)
@@ -224,7 +226,9 @@ class Planner:
             return whole.instance, whole.values, whole.given
         # The plugin is asked all the same, so that every problem shows at once: what is wrong is put right for it.
         bad = {p.field for p in (*over.problems, *whole.problems)}
-        right = {k.name: v for k in keys(toolkit.parameters) if k.name in bad and (v := _right_value(k)) is not None}
+        names = [key.name for key in keys(toolkit.parameters)]
+        meant = {closest(field, names) for field in bad}
+        right = {k.name: v for k in keys(toolkit.parameters) if k.name in meant and (v := _right_value(k)) is not None}
         mended = read(toolkit.parameters, _over(without(over.values, bad), _nested(right)))
         return mended.instance, mended.values, mended.given
 
@@ -233,7 +237,7 @@ class Planner:
         replaced = {slot for slot, _ in wish.inputs}
         kept = [i for i in source.prompt.inputs if i.slot not in replaced] if source.prompt else []
         for record in kept:
-            if change := refs.changed(record):
+            if (change := refs.changed(record)) and not (target and is_there(record, target)):
                 hint = f"put it back, or give another with --input {record.slot}=FILE"
                 self._problem(record.slot, f"{record.path} {change}", hint, "input_changed")
         new: list[InputRecord] = []

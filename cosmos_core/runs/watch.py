@@ -31,8 +31,7 @@ class Watch:
 
     def follow(self, *, once: bool = False) -> Iterator[Progress]:
         """Progress as the log tells it, until the job ends; with `once`, only what is known now."""
-        for chunk in self._log.kept():  # a reader has a memory: it starts from the first line
-            yield from self._told(chunk)
+        yield from self._remembered()
         if not once:
             warm_up()  # the job is busy now, and its outputs will be looked into
         pause, looked = _SHORTEST_S, time.monotonic()
@@ -50,6 +49,8 @@ class Watch:
                 looked = time.monotonic()
                 evidence = self._jobdir.look()
                 if evidence.state not in ("alive", "ended"):
+                    for chunk in self._log.pull():  # its last words
+                        yield from self._told(chunk)
                     self.evidence = evidence
                     return
                 if once and evidence.state == "alive":
@@ -58,6 +59,16 @@ class Watch:
                 raise LeaseLost
             pause = min(pause * 1.3, _LONGEST_S) if quiet else _SHORTEST_S
             time.sleep(pause)
+
+    def _remembered(self) -> Iterator[Progress]:
+        """What the part of the log that is here already comes to: the reader needs all of it, nobody else does."""
+        last = None
+        for chunk in self._log.kept():
+            for progress in self._told(chunk):
+                if last is None or last.doomed is None:
+                    last = progress
+        if last is not None:
+            yield last
 
     def _told(self, chunk: bytes) -> Iterator[Progress]:
         return self._of_lines(self._lines.feed(chunk))

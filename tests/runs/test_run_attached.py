@@ -1,0 +1,155 @@
+"""Runs that nothing befalls: attached, detached, fetched later, copied, done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+from run_life import Home, make_clip, until, whole
+
+from cosmos_core.errors import Refused
+
+
+def test_attached(home: Home) -> None:
+    cosmos = home.cosmos()
+    seen: list[str] = []
+    run = cosmos.execute(home.store_run(cosmos).id, lambda run: seen.append(run.status))
+    whole(home, run)
+    assert run.simulated
+    order = list(dict.fromkeys(seen))
+    assert order == ["pending", "uploading", "queued", "running", "downloading", "parsing", "completed"]
+    with av.open(run.outputs.files["video"]) as container:
+        assert len(list(container.decode(video=0))) == 9
+    assert cosmos.store.run(run.id) == run
+
+
+def test_detached_and_followed_by_another_process(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.1")
+    starter = home.client("print(cosmos.start(words[0]).status)", home.store_run().id)
+    out, err = starter.communicate()
+    assert (out, starter.returncode) == ("running\n", 0), err
+    cosmos = home.cosmos()
+    run = cosmos.store.runs().items[0]
+    seen: list[float] = []
+    done = cosmos.follow(run.id, lambda r: seen.append(r.progress.percentage or 0.0) if r.progress else None)
+    whole(home, done)
+    assert any(0 < percentage < 100 for percentage in seen)
+
+
+def test_looking_often_tells_progress_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks again reads the log from its start again, and remembers nothing twice."""
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.15")
+    cosmos = home.cosmos()
+    handle = cosmos.submit(home.store_run(cosmos).id)
+    until(lambda: handle.progress().ended)
+    rows = [(row.stage, row.percentage, row.message) for row in cosmos.store.progress(handle.id)]
+    assert len(rows) == len(set(rows))
+    shares = [share for stage, share, _ in rows if stage == "inference" and share is not None]
+    assert shares == sorted(shares)
+
+
+def test_fetched_later_and_copied(home: Home) -> None:
+    cosmos = home.cosmos()
+    to = home.folder / "here" / "city.mp4"
+    run = cosmos.execute(home.store_run(cosmos, fetch="none", copy_to=str(to)).id)
+    assert run.status == "completed"
+    assert "video" not in run.outputs.files
+    assert [w for w in run.warnings if "copy" in w]
+    fetched = cosmos.fetch(run.id)
+    assert Path(fetched.outputs.files["video"]).stat().st_size
+    assert Path(cosmos.path(run.id)).exists()
+    again = cosmos.execute(cosmos.create_run(run.id, copy_to=str(to), fetch="results").id)
+    assert again.status == "completed"
+    assert to.read_bytes() == Path(again.outputs.files["video"]).read_bytes()
+    assert "control_edge" not in again.outputs.files
+
+
+def test_a_copy_that_cannot_be_made_spoils_nothing(home: Home) -> None:
+    (home.folder / "file").write_text("")
+    cosmos = home.cosmos()
+    run = cosmos.execute(home.store_run(cosmos, copy_to=str(home.folder / "file" / "below.mp4")).id)
+    whole(home, run)
+    assert "could not copy" in run.warnings[-1]
+
+
+def test_done_again_it_is_a_new_run_of_the_same(home: Home) -> None:
+    cosmos = home.cosmos()
+    old = cosmos.execute(home.store_run(cosmos, parameters={"seed": 7}, timeout_s=300).id)
+    new = cosmos.retry(old.id)
+    assert new.retry_of == old.id
+    assert new.prompt_id == old.prompt_id
+    assert new.execution_config == old.execution_config
+    assert new.metadata["request_hash"] == old.metadata["request_hash"]
+    assert new.submitted_at is None
+    whole(home, cosmos.execute(new.id))
+    assert cosmos.store.run(old.id) == old
+
+
+def test_two_runs_with_one_input_upload_it_once(home: Home) -> None:
+    cosmos = home.cosmos()
+    for _ in range(2):
+        whole(home, cosmos.execute(home.store_run(cosmos).id))
+    work_dir = Path(cosmos.config.simulator.work_dir)
+    (cached,) = [f for f in (work_dir / "inputs").rglob("*") if f.is_file()]
+    assert cached.stat().st_nlink == 3
+    assert cached.stat().st_mode & 0o777 == 0o400
+    assert work_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_output_of_an_earlier_run_is_an_input(home: Home) -> None:
+    cosmos = home.cosmos()
+    first = cosmos.execute(home.store_run(cosmos).id)
+    second = cosmos.execute(home.store_run(cosmos, inputs={"video": f"{first.id}:video"}).id)
+    whole(home, second)
+    (parent,) = second.parents
+    assert (parent.parent_id, parent.artifact, parent.slot) == (first.id, "video", "video")
+    video = next(a for a in first.artifacts if a.name == "video")
+    (placed,) = (home.job_dir(second) / "inputs").iterdir()
+    assert placed.samefile(video.remote)
+
+
+def test_an_output_that_is_only_there_still_is_an_input(home: Home) -> None:
+    cosmos = home.cosmos()
+    first = cosmos.execute(home.store_run(cosmos).id)
+    prompt = cosmos.create_prompt("transfer", "again", inputs={"video": first.id}, parameters={"weights.edge": 1})
+    Path(first.outputs.files["video"]).unlink()
+    assert cosmos.run(prompt.id).status == "completed"
+
+
+def test_a_file_that_is_on_the_target_gets_no_second_name(home: Home) -> None:
+    clip = make_clip(home.folder / "there.mp4", shade=3)
+    cosmos = home.cosmos()
+    run = cosmos.execute(home.store_run(cosmos, inputs={"video": f"simulator:{clip}"}).id)
+    whole(home, run)
+    (placed,) = (home.job_dir(run) / "inputs").iterdir()
+    assert placed.is_symlink()
+    assert placed.readlink() == clip
+    assert clip.stat().st_nlink == 1
+
+
+def test_an_input_changed_since_is_refused_unless_the_target_has_it(home: Home) -> None:
+    clip = make_clip(home.folder / "mine.mp4", shade=5)
+    cosmos = home.cosmos()
+    old = home.store_run(cosmos, inputs={"video": clip})
+    stored = len(cosmos.list_runs().items)
+    make_clip(clip, shade=6)
+    with pytest.raises(Refused, match="nothing was stored") as caught:
+        cosmos.create_run(old.prompt_id)
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.code) == ("video", "input_changed")
+    clip.unlink()
+    with pytest.raises(Refused) as caught:
+        cosmos.create_run(old.prompt_id)
+    assert "is gone" in caught.value.problems[0].message
+    assert len(cosmos.list_runs().items) == stored
+    paused = cosmos.execute(old.id)  # stored before the file went: it is kept
+    assert paused.paused
+    assert str(clip) in paused.paused.reason
+    make_clip(clip, shade=5)
+    (done,) = cosmos.sync(follow=True)
+    whole(home, done)
+    clip.unlink()
+    whole(home, cosmos.execute(cosmos.retry(done.id).id))
+    make_clip(clip, shade=6)
+    whole(home, cosmos.run(old.prompt_id))

@@ -1,0 +1,106 @@
+"""Cancelling in every state, whoever moves the run, leaves nothing of its job alive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_life import MOVE, SUICIDE, Home, processes, until
+
+from cosmos_core.errors import UsageError
+
+
+def test_only_stored(home: Home) -> None:
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    assert cosmos.cancel(run.id).status == "cancelled"
+    assert cosmos.cancel(run.id).status == "cancelled"
+    with pytest.raises(UsageError, match="cancelled already"):
+        cosmos.start(run.id)
+
+
+@pytest.mark.parametrize(
+    ("what", "nth", "when", "state"),
+    [
+        ("cosmos_core.store:Store.submit", 1, "after", "pending"),
+        ("cosmos_core.targets.jobdir:JobDir.make", 1, "after", "uploading"),
+        (MOVE, 2, "after", "queued"),
+        ("cosmos_core.targets.jobdir:JobDir.start", 1, "after", "queued"),
+        (MOVE, 3, "after", "running"),
+    ],
+)
+def test_left_in_a_state(
+    home: Home, monkeypatch: pytest.MonkeyPatch, what: str, nth: int, when: str, state: str
+) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    home.client(SUICIDE, run.id, what, str(nth), when).communicate()
+    assert cosmos.store.run(run.id).status == state
+    done = cosmos.cancel(run.id)
+    assert done.status == "cancelled"
+    assert done.error is None
+    assert done.completed_at is not None
+    assert done.paused is None
+    folder = home.job_dir(done)
+    until(lambda: not processes(folder.name))
+    assert cosmos.sync() == ()
+    assert cosmos.cancel(run.id) == done
+
+
+def test_while_another_process_is_attached(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos, gpus=2)
+    client = home.client("print(cosmos.execute(words[0]).status)", run.id)
+    until(lambda: cosmos.store.run(run.id).status == "running")
+    until(lambda: b"Generating samples" in b"".join(cosmos.logs(run.id)))
+    assert cosmos.cancel(run.id).status == "cancelled"
+    folder = home.job_dir(run)
+    assert not processes(folder.name)
+    out, err = client.communicate(timeout=20)
+    assert (out, client.returncode) == ("cancelled\n", 0), err
+    kept = home.folder / "home" / "outputs" / run.id / "run.log"
+    assert kept.read_bytes() == (folder / "run.log").read_bytes()
+
+
+def test_what_had_ended_by_itself_is_not_cancelled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_FAIL", "crash")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    home.client(SUICIDE, run.id, MOVE, "4", "before").communicate()
+    done = cosmos.cancel(run.id)
+    assert done.status == "failed"
+    assert done.error
+    assert done.error.code == "killed"
+
+
+def test_a_broken_plugin_does_not_keep_a_job_alive(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    handle = cosmos.submit(home.store_run(cosmos).id)
+    other = home.client(
+        "import cosmos_transfer.plugin as p\n"
+        "class Broken: pass\n"
+        "p.transfer = Broken()\n"
+        "run = cosmos.cancel(words[0])\n"
+        "print(run.status, run.paused.reason)",
+        handle.id,
+    )
+    out, err = other.communicate()
+    assert out.startswith("running "), err
+    assert not processes(home.job_dir(cosmos.store.run(handle.id)).name)
+    (done,) = cosmos.sync(follow=True)
+    assert done.status == "cancelled"
+
+
+def test_a_keeper_that_was_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    handle = cosmos.submit(home.store_run(cosmos).id)
+    folder = home.job_dir(cosmos.store.run(handle.id))
+    keeper = (folder / "claim").readlink().name.split()[0]
+    home.client("import os; os.kill(int(words[0]), 9)", keeper).communicate()
+    until(lambda: not Path(f"/proc/{keeper}/cmdline").exists() or not Path(f"/proc/{keeper}/cmdline").read_bytes())
+    assert handle.cancel().status == "cancelled"
+    assert not processes(folder.name)

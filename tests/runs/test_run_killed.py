@@ -1,0 +1,122 @@
+"""Clients that are killed at every point of a run's life, and who finishes the run after them."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from run_life import MOVE, SUICIDE, Home, processes, until, whole
+
+from cosmos_core.runs.lease import this_process
+
+POINTS = [
+    ("cosmos_core.store:Store.submit", 1, "after", "pending"),
+    (MOVE, 1, "before", "pending"),
+    (MOVE, 1, "after", "uploading"),
+    ("cosmos_core.targets.local:LocalHost.put", 1, "after", "uploading"),  # the input
+    ("cosmos_core.targets.local:LocalHost.link", 1, "after", "uploading"),
+    ("cosmos_core.targets.jobdir:JobDir.write_script", 1, "before", "uploading"),
+    (MOVE, 2, "before", "uploading"),
+    (MOVE, 2, "after", "queued"),
+    ("cosmos_core.targets.jobdir:JobDir.start", 1, "after", "queued"),
+    (MOVE, 3, "before", "queued"),
+    (MOVE, 3, "after", "running"),
+    ("cosmos_core.store:Store.add_progress", 6, "after", "running"),
+    (MOVE, 4, "before", "running"),
+    (MOVE, 4, "after", "downloading"),
+    ("cosmos_core.targets.local:LocalHost.get", 2, "after", "downloading"),
+    (MOVE, 5, "before", "downloading"),
+    (MOVE, 5, "after", "parsing"),
+    (MOVE, 6, "before", "parsing"),
+]
+
+
+@pytest.mark.parametrize(("what", "nth", "when", "state"), POINTS)
+def test_killed_there_it_is_finished_by_another(home: Home, what: str, nth: int, when: str, state: str) -> None:
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    client = home.client(SUICIDE, run.id, what, str(nth), when)
+    _, err = client.communicate()
+    assert client.returncode == -signal.SIGKILL, err
+    left = cosmos.store.run(run.id)
+    assert left.status == state
+    assert not left.ended
+    (done,) = cosmos.sync(follow=True)
+    whole(home, done)
+    assert (done.id, done.job_id) == (run.id, left.job_id)
+    assert cosmos.sync() == ()
+    rows = [row.stage for row in cosmos.store.progress(run.id)]
+    assert rows[-1] == "downloading"
+
+
+def test_killed_before_it_was_submitted_it_was_only_stored(home: Home) -> None:
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    home.client(SUICIDE, run.id, "cosmos_core.store:Store.submit", "1", "before").communicate()
+    assert cosmos.sync(follow=True) == ()
+    assert cosmos.store.run(run.id).submitted_at is None
+    whole(home, cosmos.execute(run.id))
+
+
+def test_killed_after_the_end_nothing_is_left_to_do(home: Home) -> None:
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    home.client(SUICIDE, run.id, MOVE, "6", "after").communicate()
+    assert cosmos.sync() == ()
+    whole(home, cosmos.store.run(run.id))
+
+
+def test_killed_between_seeing_that_it_is_doomed_and_stopping_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_FAIL", "blocked_prompt")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos, gpus=2, parameters={"weights": {"edge": 0.5}})
+    client = home.client(SUICIDE, run.id, "cosmos_core.targets.jobdir:JobDir.stop", "1", "before")
+    _, err = client.communicate()
+    assert client.returncode == -signal.SIGKILL, err
+    assert cosmos.store.run(run.id).error is not None
+    (done,) = cosmos.sync(follow=True)
+    assert (done.status, done.error and done.error.code) == ("failed", "prompt_blocked")
+    assert not processes(home.job_dir(done).name)
+
+
+def test_a_living_mover_is_left_alone_and_a_dead_one_replaced_at_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.3")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    client = home.client("cosmos.execute(words[0])", run.id)
+    until(lambda: cosmos.store.run(run.id).status == "running")
+    job_id = cosmos.store.run(run.id).job_id
+    assert job_id is not None
+    held = cosmos.store.job(job_id)
+    assert held.holder != this_process()
+    (seen,) = cosmos.sync()
+    assert seen.status == "running"
+    assert cosmos.store.job(job_id).epoch == held.epoch
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    cosmos.sync()
+    assert cosmos.store.job(job_id).epoch == held.epoch + 1
+    whole(home, cosmos.follow(run.id))
+
+
+def test_sync_that_follows_ends_when_another_process_ends_the_run(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.2")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    client = home.client("cosmos.execute(words[0])", run.id)
+    until(lambda: cosmos.store.run(run.id).status == "running")
+    (done,) = cosmos.sync(follow=True)
+    assert client.wait() == 0
+    whole(home, done)
+
+
+def test_the_log_survives_the_folder(home: Home) -> None:
+    cosmos = home.cosmos()
+    run = cosmos.execute(home.store_run(cosmos).id)
+    log = b"".join(cosmos.logs(run.id))
+    assert log == Path(home.job_dir(run) / "run.log").read_bytes()
+    (home.job_dir(run) / "run.log").unlink()
+    assert b"".join(cosmos.logs(run.id)) == log
