@@ -48,7 +48,10 @@ def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progres
             with shown:
                 ended.append(move(run, shown))
         except KeyboardInterrupt:
-            return _interrupted(cosmos, [run, *runs[len(ended) + 1 :]])
+            code = _interrupted(cosmos, [run, *runs[len(ended) + 1 :]])
+            if as_json:
+                print_json(documents([*ended, *cosmos.runs_of(left.id for left in runs[len(ended) :])]))
+            return code
         if not as_json:
             tell_end(cosmos, ended[-1])
     if as_json:

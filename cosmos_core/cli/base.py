@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cosmos_core.app import Cosmos
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+MODEL_OPTIONS = "cosmos.model_options"
+"""Where a context keeps the options that were generated for it."""
 Section = tuple[str, dict[str, tuple[str, str, str]]]
 
 
@@ -110,8 +112,11 @@ class Option(click.Option):
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-def too_many_hint(error: click.ClickException) -> str:
-    """A word to those who forgot the quotes around a prompt."""
-    if isinstance(error, click.UsageError) and "unexpected extra argument" in error.message:
+def hint_for(error: click.ClickException) -> str:
+    """What is most likely meant by a command that could not be understood."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and ctx and ctx.meta.get(MODEL_OPTIONS) == []:
+        return "a model's own options are known once --model (or --from) is there; see `cosmos models`"
+    if "unexpected extra argument" in error.message:
         return 'a text with spaces wants quotes: "rain at night"'
-    return ""
+    return f"`{ctx.command_path if ctx else 'cosmos'} --help` shows how it goes"

@@ -47,8 +47,13 @@ def demo(ctx: click.Context, as_json: bool) -> None:
         code = carry_out(cosmos, [run], detach=False, progress=None, as_json=as_json)
         if code == DONE and not as_json:
             say("\nNow type one of these:")
-            say(f"  cosmos show {run.id}       its history: prompt, settings, times, files")
-            say("  cosmos list runs              what was run, newest first")
-            say(f"  cosmos run --from {run.id} --set num_steps=20    the same again, changed")
-            say(f"  cosmos run --model {_MODEL} --help     run it on a video of yours")
+            nexts = {
+                f"cosmos show {run.id}": "its history: prompt, settings, times, files",
+                "cosmos list runs": "what was run, newest first",
+                f"cosmos run --from {run.id} --num-steps 20": "the same again, changed",
+                f"cosmos run --model {_MODEL} --help": "all that it takes, for a video of yours",
+            }
+            width = max(map(len, nexts))
+            for command, what in nexts.items():
+                say(f"  {command:{width}}  {what}")
         ctx.exit(code)

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 import click
 
 from cosmos_core import __version__
-from cosmos_core.cli.base import CONTEXT, Section, Shared, global_options, too_many_hint
+from cosmos_core.cli.base import CONTEXT, Section, Shared, global_options, hint_for
 from cosmos_core.errors import CosmosError, UsageError
 
 _BROKEN_PIPE = 141  # what a shell makes of a program that SIGPIPE ended
@@ -175,9 +175,7 @@ def _run(args: list[str], shared: Shared) -> int:
         return end.exit_code
     except click.ClickException as error:
         _raise_if_asked(shared)
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "cosmos"
-        hint = too_many_hint(error) or f"`{where} --help` shows how it goes"
-        return _complain(UsageError(error.format_message().rstrip("."), hint=hint), shared)
+        return _complain(UsageError(error.format_message().rstrip("."), hint=hint_for(error)), shared)
     except CosmosError as error:
         _raise_if_asked(shared)
         return _complain(error, shared)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cosmos_core.cli.base import Command, Option, opened, shared_of
+from cosmos_core.cli.base import MODEL_OPTIONS, Command, Option, opened, shared_of
 
 if TYPE_CHECKING:
     from cosmos_core.parameters import Key
     from cosmos_core.values import ModelInfo
 
-_OPTIONS = "cosmos.model_options"
 _GIVEN = "cosmos.model_given"
 _HELP = ("--help", "-h")
 
@@ -70,12 +69,12 @@ class ModelCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taken = {name for param in self.params for name in param.opts} | set(_HELP)
-        ctx.meta[_OPTIONS] = []
-        ctx.meta[_OPTIONS] = list(self._of_model(ctx, args, taken))
+        ctx.meta[MODEL_OPTIONS] = []
+        ctx.meta[MODEL_OPTIONS] = list(self._of_model(ctx, args, taken))
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, [])]
+        return [*super().get_params(ctx), *ctx.meta.get(MODEL_OPTIONS, [])]
 
     def write_options(self, ctx: click.Context, formatter: click.HelpFormatter, options: list[click.Parameter]) -> None:
         if not isinstance(options[0], ModelOption):
@@ -109,6 +108,8 @@ class ModelCommand(Command):
             key = {"--model": "model", "-m": "model", "--from": "source", "--config": "config"}.get(flag)
             if key is not None:
                 found[key] = value if assigned else next(rest, "")
+            elif word.startswith("-m"):
+                found["model"] = word[2:]
             elif self.id_first and "source" not in found and (word.startswith(("ps_", "rs_", "@last"))):
                 found["source"] = word
         return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,6 +22,8 @@ SIMULATED = "simulated: a stand-in played the model, no GPU was used"
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
+    import json  # 2 ms, which the overview does not need
+
     readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     say(json.dumps(document, indent=2, ensure_ascii=not readable, allow_nan=False))
 
@@ -42,7 +42,11 @@ def styled(text: str, style: str, to: TextIO) -> str:
 
 def width_of(to: TextIO) -> int | None:
     """Columns of the terminal; None where `to` is not one."""
-    return shutil.get_terminal_size((80, 24)).columns if to.isatty() else None
+    if not to.isatty():
+        return None
+    import shutil  # for terminals only
+
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def wrapped(text: str, *, before: str, to: TextIO, indent: str | None = None, style: str = "") -> str:

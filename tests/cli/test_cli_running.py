@@ -9,6 +9,9 @@ import subprocess
 import av
 import pytest
 
+from cosmos_core import Cosmos
+from cosmos_core.cli import attached
+
 RUN_KEYS = {
     "id", "prompt_id", "group_id", "job_id", "retry_of", "model_type", "name", "status", "target", "toolkit",
     "simulated", "created_at", "submitted_at", "started_at", "completed_at", "execution_config", "outputs",
@@ -339,3 +342,50 @@ def test_status_tells_what_is_there(used):
     assert "simulated" in told.out
     item = used.json("status")["items"][0]
     assert set(item) == {"name", "host", "simulated", "reachable", "message", "gpus", "running", "waiting"}
+
+
+def test_a_target_that_cannot_be_used_pauses_the_run_which_then_goes_on(cosmos, transfer):
+    cosmos.home.mkdir()
+    in_the_way = cosmos.home / "simulator"
+    in_the_way.write_text("a file where jobs should go")
+
+    told = cosmos("run", *transfer)
+    document = cosmos("attach", "@last", "--json")
+
+    assert (told.code, document.code) == (4, 4)
+    assert told.out.startswith("paused")
+    assert str(in_the_way) in told.err
+    assert "cosmos sync" in told.err
+    assert set(document.document["paused"]) == {"since", "reason"}
+    assert cosmos("list", "runs").out.splitlines()[1].split()[1] == "paused"
+    assert cosmos("sync").code == 4
+    assert cosmos("run", *transfer, "--detach").code == 4
+
+    in_the_way.unlink()
+    assert cosmos("sync", "--follow").code == 0
+    assert cosmos.json("show", "@last")["status"] == "completed"
+
+
+@pytest.mark.parametrize(("submitted", "command"), [(False, "cosmos inference"), (True, "cosmos sync")])
+def test_ctrl_c_before_anything_was_started_says_that_nothing_runs(
+    cosmos, transfer, capsys, monkeypatch, submitted, command
+):
+    if submitted:
+        cosmos.home.mkdir()
+        (cosmos.home / "simulator").write_text("in the way")
+        id_ = cosmos("run", *transfer, "--detach", "--json").document["id"]
+    else:
+        id_ = cosmos("create", "run", cosmos("create", "prompt", *transfer, "-q").out.strip(), "-q").out.strip()
+    monkeypatch.setattr(attached, "_SECOND_THOUGHTS_S", 0.0)
+    monkeypatch.setenv("COSMOS_HOME", str(cosmos.home))
+
+    def interrupted(run, progress):
+        raise KeyboardInterrupt
+
+    with Cosmos() as api:
+        code = attached.foreground(api, api.runs_of([id_]), interrupted, progress="none", as_json=False)
+
+    told = capsys.readouterr().err
+    assert code == 130
+    assert "nothing runs until" in told
+    assert command in told

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # the tests are no package
 from terminal import Terminal
 
 CTRL_C = "\x03"
@@ -77,6 +73,16 @@ def test_ctrl_c_lets_go_of_an_attached_run_too(cosmos, transfer):
         assert terminal.end() == 130
 
     assert cosmos.json("wait", id_)["status"] == "completed"
+
+
+def test_with_json_a_detached_run_is_a_document_all_the_same(cosmos, transfer):
+    with at_terminal(cosmos, "run", *transfer, "--json", "--progress", "none", **STEP) as terminal:
+        terminal.until(lambda _: cosmos("list", "runs", "--status", "running", "-q").out)
+        terminal.press(CTRL_C)
+        assert terminal.end() == 130
+
+    assert '"status": "running"' in terminal.text
+    cosmos("cancel", "@last")
 
 
 def test_ctrl_c_ends_followed_logs_quietly(cosmos, transfer):
