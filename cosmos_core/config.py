@@ -264,33 +264,40 @@ class _Reader:
         table = dict(table)
         sites = self._table(table, "toolkits")
         simulated = name == SIMULATOR
-        if simulated or not table.get("host"):
+        here = simulated or not table.get("host")
+        if here:
             table.setdefault("work_dir", str(self.home / (SIMULATOR if simulated else "work")))
-            if isinstance(table["work_dir"], str):
-                table["work_dir"] = str(self._relative_to_file(table["work_dir"]))
-        if isinstance(table.get("env_file"), str):
-            table["env_file"] = str(self._relative_to_file(table["env_file"]))
-        flat = self._read(_TargetTable, table, prefix)
-        toolkits = {key: self._site(f"{prefix}toolkits.{key}", value) for key, value in sites.items()}
+        flat = self._read(_TargetTable, table, prefix, {"work_dir": here, "env_file": True})
+        toolkits = {key: self._site(f"{prefix}toolkits.{key}", value, here) for key, value in sites.items()}
         if flat is None:
             return Target(name=name, work_dir="")  # never used: there are faults
         return Target(name=name, toolkits=toolkits, simulated=simulated, **asdict(flat, recurse=False))
 
-    def _site(self, key: str, table: Any) -> ToolkitSite:
+    def _site(self, key: str, table: Any, here: bool) -> ToolkitSite:
         if not isinstance(table, dict):
             self.faults.append(f"{key}: wants a table")
             return ToolkitSite()
         ours = {f.name for f in fields(_SiteTable)}
-        flat = self._read(_SiteTable, {k: v for k, v in table.items() if k in ours}, f"{key}.")
+        flat = self._read(_SiteTable, {k: v for k, v in table.items() if k in ours}, f"{key}.", {"repo": here})
         settings = {k: self._expanded(v, f"{key}.{k}") for k, v in table.items() if k not in ours}
         return ToolkitSite(settings=settings, **asdict(flat, recurse=False)) if flat else ToolkitSite()
 
-    def _relative_to_file(self, text: str) -> Path:
-        path = Path(self._expanded(text, "path")).expanduser()
-        return path if path.is_absolute() else (self.file.parent if self.file else Path.cwd()) / path
+    def _path(self, text: str, key: str, here: bool) -> str:
+        """A path on this machine is relative to the file; what another host's would be relative to, nobody knows."""
+        path = Path(text).expanduser() if here else Path(text)
+        if here:
+            return str((self.file.parent if self.file else Path.cwd()) / path)
+        if not path.is_absolute():
+            self.faults.append(f"{key}: {text!r} is not an absolute path on the host")
+        return text
 
-    def _read(self, cls: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
-        """One table by one class. Environment variables win over the file; None when it has faults."""
+    def _read(
+        self, cls: type[Any], table: Mapping[str, Any], prefix: str, paths: Mapping[str, bool] | None = None
+    ) -> Any:
+        """One table by one class. Environment variables win over the file; None when it has faults.
+
+        `paths` names the keys that are paths, and whether they are on this machine.
+        """
         values = {k: v if k == "env" else self._expanded(v, prefix + k) for k, v in table.items()}
         sources = dict.fromkeys(values, str(self.file))
         for variable, key in _VARIABLES.items():
@@ -299,11 +306,16 @@ class _Reader:
                 values[name], sources[name] = self.env[variable], variable
         reading = read(cls, values, field_prefix=prefix)
         self.faults += [f"{p.field}: {p.message}" + (f"; {p.hint}" if p.hint else "") for p in reading.problems]
-        if reading.instance is not None:
-            for name, value in asdict(reading.instance, recurse=False).items():
-                if name in sources or not prefix.startswith("targets."):
-                    self.settings.append(Setting(prefix + name, value, sources.get(name, "default")))
-        return reading.instance
+        if reading.instance is None:
+            return None
+        said = asdict(reading.instance, recurse=False)
+        for name, here in (paths or {}).items():
+            if said[name] is not None:
+                said[name] = self._path(said[name], prefix + name, here)
+        for name, value in said.items():
+            if name in sources or not prefix.startswith("targets."):
+                self.settings.append(Setting(prefix + name, value, sources.get(name, "default")))
+        return cls(**said)
 
     def _expanded(self, value: Any, key: str) -> Any:
         if isinstance(value, list):

@@ -1,0 +1,252 @@
+"""The configuration: every key as documented, where each value comes from, and refusals that name the key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cosmos_core.config import Config, Setting
+from cosmos_core.errors import ConfigError, UnknownName, UsageError
+
+EVERYTHING = """
+default_target = "h100"
+
+[store]
+url = "sqlite:///other.db"
+
+[targets.h100]
+host = "gpu.example.org"
+work_dir = "/data/cosmos"
+runtime = "docker"
+docker = ["sudo", "docker"]
+gpus = 4
+connect_timeout = 12
+lock_dir = "/run/lock/other"
+env_file = "h100.env"
+env = { HF_HOME = "/data/hf" }
+mounts = ["/data/hf"]
+ipc = "host"
+
+[targets.h100.toolkits."cosmos-transfer2.5"]
+image = "cosmos-transfer2.5:latest"
+repo = "/opt/cosmos-transfer2.5"
+prefix = ["uv", "run"]
+volumes = ["/workspace/.venv"]
+checkpoint_path = "/data/my.pt"
+
+[targets.h100.toolkits.mine]
+kind = "cosmos-transfer1"
+repo = "/opt/one"
+
+[targets.desk]
+gpus = [0, 2]
+shm_size = "16g"
+"""
+
+
+def load(folder: Path, text: str, **environ: str) -> Config:
+    """The configuration of that text, with these environment variables and no others."""
+    file = folder / "cosmos.toml"
+    file.write_text(text, encoding="utf-8")
+    return Config.load(file, {"COSMOS_HOME": str(folder / "home")} | environ)
+
+
+def refused(folder: Path, text: str, **environ: str) -> str:
+    """What the refusal of that text says, hint and all."""
+    with pytest.raises((ConfigError, UnknownName)) as caught:
+        load(folder, text, **environ)
+    return f"{caught.value.message} {caught.value.hint}"
+
+
+def test_every_documented_key(tmp_path: Path) -> None:
+    config = load(tmp_path, EVERYTHING)
+    target = config.target(None)
+    assert (target.name, target.host, target.work_dir) == ("h100", "gpu.example.org", "/data/cosmos")
+    assert (target.runtime, target.docker) == ("docker", ("sudo", "docker"))
+    assert (target.gpus, target.gpu_count, target.connect_timeout) == (4, 4, 12.0)
+    assert (target.lock_dir, target.ipc, target.shm_size) == ("/run/lock/other", "host", None)
+    assert (target.env_file, target.env) == (str(tmp_path / "h100.env"), {"HF_HOME": "/data/hf"})
+    assert target.mounts == ("/data/hf",)
+    site = target.site_of("cosmos-transfer2.5")
+    assert site
+    assert (site.image, site.repo) == ("cosmos-transfer2.5:latest", "/opt/cosmos-transfer2.5")
+    assert (site.prefix, site.volumes) == (("uv", "run"), ("/workspace/.venv",))
+    assert site.settings == {"checkpoint_path": "/data/my.pt"}
+    other = target.site_of("cosmos-transfer1")
+    assert other
+    assert other.repo == "/opt/one"
+    desk = config.target("desk")
+    assert (desk.host, desk.runtime, desk.gpus, desk.gpu_count, desk.shm_size) == (None, "process", (0, 2), 2, "16g")
+    assert desk.work_dir == str(tmp_path / "home" / "work")
+    assert config.store_url == f"sqlite:///{tmp_path / 'home' / 'other.db'}"
+
+
+def test_nothing_configured_is_the_simulator(tmp_path: Path) -> None:
+    config = load(tmp_path, "")
+    target = config.target(None)
+    assert (target.name, target.simulated, target.work_dir) == ("simulator", True, str(tmp_path / "home" / "simulator"))
+    assert config.store_url == f"sqlite:///{tmp_path / 'home' / 'cosmos.db'}"
+
+
+def test_the_only_target_is_the_default(tmp_path: Path) -> None:
+    assert load(tmp_path, "[targets.desk]\n").target(None).name == "desk"
+
+
+def test_several_targets_and_no_default(tmp_path: Path) -> None:
+    config = load(tmp_path, "[targets.a]\n[targets.b]\n")
+    with pytest.raises(UsageError, match="a, b") as caught:
+        config.target(None)
+    assert "--target" in caught.value.hint
+    assert config.target("b").name == "b"
+    assert load(tmp_path, "[targets.a]\n[targets.b]\n", COSMOS_TARGET="b").target(None).name == "b"
+
+
+def test_unknown_names_get_the_nearest_right_one(tmp_path: Path) -> None:
+    assert "work_dir" in refused(tmp_path, '[targets.a]\nworkdir = "/x"\n')
+    assert "targets.a.workdir" in refused(tmp_path, '[targets.a]\nworkdir = "/x"\n')
+    assert "default_target" in refused(tmp_path, 'default_targt = "a"\n')
+    assert "store.ulr" in refused(tmp_path, '[store]\nulr = "x"\n')
+    assert "h100" in refused(tmp_path, 'default_target = "h10"\n[targets.h100]\n')
+    with pytest.raises(UnknownName, match="h10") as caught:
+        load(tmp_path, "[targets.h100]\n").target("h10")
+    assert "h100" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[targets.a]\ngpus = "many"', "targets.a.gpus"),
+        ('[targets.a]\nruntime = "podman"', "targets.a.runtime"),
+        ("[targets.a]\nconnect_timeout = 0", "targets.a.connect_timeout"),
+        ("[targets.a]\nmounts = 3", "targets.a.mounts"),
+        ("[targets.a]\nenv = { A = [1] }", "targets.a.env"),
+        ("[targets.a.toolkits.t]\nprefix = 3", "targets.a.toolkits.t.prefix"),
+        ('[targets.a]\ntoolkits = "t"', "toolkits"),
+        ("targets = 3", "targets"),
+        ("targets.a = 3", "targets.a"),
+        ("store = 3", "store"),
+        ('simulate = "sometimes"', "simulate"),
+        ('[targets.a]\nhost = "h"', "targets.a.work_dir"),
+        ("default_target = 3", "default_target"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_key(tmp_path: Path, text: str, key: str) -> None:
+    said = refused(tmp_path, text)
+    assert key in said
+    assert str(tmp_path / "cosmos.toml") in said
+
+
+def test_all_faults_at_once(tmp_path: Path) -> None:
+    said = refused(tmp_path, '[store]\nulr = "x"\n[targets.a]\ngpus = "many"\nruntim = "docker"\n')
+    for key in ("store.ulr", "targets.a.gpus", "targets.a.runtim"):
+        assert key in said
+
+
+def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:
+    said = refused(tmp_path, "[targets.a\n")
+    assert str(tmp_path / "cosmos.toml") in said
+    assert "line 1" in said
+    (tmp_path / "cosmos.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "cosmos.toml"))):
+        Config.load(tmp_path / "cosmos.toml", {"COSMOS_HOME": str(tmp_path)})
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file at"):
+        Config.load(tmp_path / "absent.toml", {})
+    with pytest.raises(ConfigError, match="no configuration file at"):
+        Config.load(None, {"COSMOS_CONFIG": str(tmp_path / "absent.toml")})
+
+
+def test_where_the_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cosmos.toml").write_text("[targets.here]\n")
+    (tmp_path / "named.toml").write_text("[targets.named]\n")
+    (tmp_path / "given.toml").write_text("[targets.given]\n")
+    home = {"COSMOS_HOME": str(tmp_path / "home")}
+    assert Config.load(None, home).target(None).name == "here"
+    by_name = home | {"COSMOS_CONFIG": str(tmp_path / "named.toml")}
+    assert Config.load(None, by_name).target(None).name == "named"
+    assert Config.load("given.toml", by_name).target(None).name == "given"
+    (tmp_path / "cosmos.toml").unlink()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Config.load(None, home).path is None
+
+
+def test_environment_variables_win(tmp_path: Path) -> None:
+    text = 'default_target = "a"\nsimulate = "never"\n[store]\nurl = "sqlite:///a.db"\n[targets.a]\n[targets.b]\n'
+    config = load(tmp_path, text, COSMOS_TARGET="b", COSMOS_SIMULATE="auto", COSMOS_STORE_URL="sqlite:////x/b.db")
+    assert (config.default_target, config.simulate, config.store_url) == ("b", "auto", "sqlite:////x/b.db")
+    rows = {setting.key: setting for setting in config.settings}
+    assert rows["default_target"] == Setting("default_target", "b", "COSMOS_TARGET")
+    assert rows["simulate"].source == "COSMOS_SIMULATE"
+    assert rows["store.url"].source == "COSMOS_STORE_URL"
+    assert rows["home"].source == "COSMOS_HOME"
+    rows = {setting.key: setting for setting in load(tmp_path, text).settings}
+    assert rows["default_target"].source == str(tmp_path / "cosmos.toml")
+    assert "simulate" in refused(tmp_path, "", COSMOS_SIMULATE="perhaps")
+
+
+def test_nvidias_variables_are_not_ours(tmp_path: Path) -> None:
+    plain, with_theirs = (
+        load(tmp_path, ""),
+        load(tmp_path, "", COSMOS_SMOKE="1", COSMOS_VERBOSE="1", COSMOS_WORK_DIR="x"),
+    )
+    assert plain == with_theirs
+
+
+def test_variables_are_expanded(tmp_path: Path) -> None:
+    text = """
+    [targets.a]
+    work_dir = "${BASE}/work"
+    mounts = ["${BASE}/hf", "/x"]
+    env = { TOKEN = "${TOKEN}" }
+    [targets.a.toolkits.t]
+    repo = "${BASE}/repo"
+    checkpoint = "${BASE}/c"
+    """
+    target = load(tmp_path, text, BASE="/data").target(None)
+    site = target.site_of("t")
+    assert site
+    assert (target.work_dir, target.mounts) == ("/data/work", ("/data/hf", "/x"))
+    assert (site.repo, site.settings) == ("/data/repo", {"checkpoint": "/data/c"})
+    assert target.env == {"TOKEN": "${TOKEN}"}  # at launch, and never written down
+    said = refused(tmp_path, text)
+    for key in ("work_dir", "mounts", "toolkits.t.repo", "toolkits.t.checkpoint"):
+        assert said.count(f"targets.a.{key}: the environment variable BASE is not set") == 1
+    assert said.count("is not set") == 4
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    text = '[targets.a]\nwork_dir = "work"\nenv_file = "~/a.env"\n[targets.a.toolkits.t]\nrepo = "repo"\n'
+    target = load(tmp_path, text).target(None)
+    site = target.site_of("t")
+    assert site
+    assert (target.work_dir, target.env_file) == (str(tmp_path / "work"), str(tmp_path / "me" / "a.env"))
+    assert site.repo == str(tmp_path / "repo")
+
+
+def test_paths_of_another_host_have_to_be_whole(tmp_path: Path) -> None:
+    said = refused(tmp_path, '[targets.a]\nhost = "h"\nwork_dir = "work"\n[targets.a.toolkits.t]\nrepo = "repo"\n')
+    assert "targets.a.work_dir" in said
+    assert "targets.a.toolkits.t.repo" in said
+
+
+def test_the_simulator_can_be_switched_off(tmp_path: Path) -> None:
+    for config in (load(tmp_path, 'simulate = "never"'), load(tmp_path, "", COSMOS_SIMULATE="never")):
+        for name in (None, "simulator"):
+            with pytest.raises(UsageError, match="switched off"):
+                config.target(name)
+
+
+def test_a_store_that_ran_for_real_does_not_simulate_unasked(tmp_path: Path) -> None:
+    config = load(tmp_path, "")
+    with pytest.raises(UsageError, match="real targets") as caught:
+        config.target(None, may_simulate=False)
+    assert "--target simulator" in caught.value.hint
+    assert config.target("simulator", may_simulate=False).simulated
+    assert load(tmp_path, 'default_target = "simulator"').target(None, may_simulate=False).simulated
