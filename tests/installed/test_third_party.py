@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,9 +37,16 @@ class Installed:
         assert done.returncode == 0, done.stderr
 
     def cosmos(self, *arguments: str, home: str = "home") -> subprocess.CompletedProcess[str]:
+        return self._run([str(self.bin / "cosmos"), *arguments], home)
+
+    def shell(self, command: str) -> subprocess.CompletedProcess[str]:
+        """A command as it is typed where the environment is active."""
+        return self._run(["sh", "-c", command], "typed")
+
+    def _run(self, argv: list[str], home: str) -> subprocess.CompletedProcess[str]:
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
         env |= {"COSMOS_HOME": str(self.folder / home), "STANDIN_STEP_SECONDS": "0"}
-        argv = [str(self.bin / "cosmos"), *arguments]
+        env["PATH"] = f"{self.bin}:{env['PATH']}"
         return subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     def document(self, *arguments: str, home: str = "home") -> Any:
@@ -64,6 +73,18 @@ def test_a_stranger_s_model_runs_with_not_one_line_of_ours_changed(installed: In
     assert result["media"]["kind"] == "image"
     assert Path(result["path"]).is_file()
     assert "--columns" in installed.cosmos("run", "--model", "storyboard", "--help").stdout
+
+
+def test_the_commands_of_the_page_on_plugins_work_word_for_word(installed: Installed) -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    commands = [
+        line[2:] for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL) for line in block.splitlines()
+    ]
+    assert len(commands) >= 4
+    shutil.copytree(EXAMPLES, installed.folder / "examples", dirs_exist_ok=True)
+    for command in commands:
+        done = installed.shell(command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def test_one_broken_in_five_ways_breaks_only_itself(installed: Installed) -> None:
