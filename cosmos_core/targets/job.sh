@@ -8,11 +8,16 @@
 cd "$dir" || exit 1
 
 # A process is known by its number, its birth and the boot of the machine: numbers alone are used again.
-boot() { { cat /proc/sys/kernel/random/boot_id || sysctl -n kern.boottime; } 2>/dev/null | tr -d ' \n'; }
+# Read by the shell itself where it can: a dozen small programs would take longer than all the rest.
+boot() {
+    { read -r id < /proc/sys/kernel/random/boot_id || id=$(sysctl -n kern.boottime | tr -d ' '); } 2>/dev/null
+    echo "$id"
+}
 born() {
     if [ -d /proc/self ]; then
-        set -- $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null)
-        [ "${1:-Z}" != Z ] && echo "${20}"
+        { read -r line < "/proc/$1/stat"; } 2>/dev/null || return
+        set -- ${line##*) }
+        [ "$1" = Z ] || echo "${20}"
     else
         ps -o lstart= -p "$1" 2>/dev/null | tr -d ' \n'
     fi
@@ -61,7 +66,7 @@ expire() {
 
 keep() { # NAME=VALUE ...
     trap : TERM INT HUP
-    me=$(exec sh -c 'echo "$PPID"')
+    { read -r me _ < /proc/self/stat || me=$(exec sh -c 'echo "$PPID"'); } 2>/dev/null # $$ is our parent's
     ln -s "$me $(born "$me") $(boot)" claim 2>/dev/null || exit 0
     : > started
     (
