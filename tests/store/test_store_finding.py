@@ -55,6 +55,7 @@ def test_every_row_is_on_exactly_one_page_newest_first_whatever_is_stored_meanwh
     while where is not None:
         page = shared_store.runs(where)
         assert len(page.items) <= limit
+        assert not set(ids(page.items)) & {run.id for run in seen}  # here, or it might go on for ever
         seen += page.items
         where = Filter(model=prompt.model_type, limit=limit, after=page.next) if page.next else None
         if (second := next(coming, None)) is not None:
