@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from attrs import frozen
@@ -66,7 +67,7 @@ def _probe_npz(path: Path) -> Probe:
             first = archive.namelist()[0]
             with archive.open(first) as array:
                 head = array.read(4096)
-    except (zipfile.BadZipFile, IndexError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, IndexError, RuntimeError) as error:  # locked: RuntimeError
         return _unknown(f"it is not an .npz archive: {error}")
     shape = re.search(rb"'shape': \((\d+),", head)
     return Probe(media=Media(kind="tensor", frames=int(shape[1]) if shape else None))
