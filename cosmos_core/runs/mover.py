@@ -281,8 +281,8 @@ class _Journey:
         return self._move("queued")
 
     def _launch(self) -> bool:
-        if self.host.stat(self.jobdir.at("job.sh")) is None:  # somebody removed the folder; nothing ever ran in it
-            return self._move("uploading")
+        if self.host.stat(self.jobdir.at("job.sh")) is None:  # it may have been started before: never a second time
+            return self._lose("absent")
         self._progress("queued", None, "starting")
         if not self.jobdir.has("started"):
             self.jobdir.start(secrets_of(self.work.config.target))
@@ -357,7 +357,8 @@ class _Journey:
         self.job = evolve(self.job, listing=listing)
         found = artifacts_of(self.work, outputs, listing)
         artifacts = fetch(found, self.host, outputs, self.folder, self.work.config.fetch)
-        self.store.put_artifacts(self.run.id, artifacts)
+        if not self.store.put_artifacts(self.run.id, artifacts, job_epoch=self.lease.epoch):
+            raise LeaseLost
         self.run = evolve(self.run, artifacts=artifacts)
         return self._move("parsing")
 

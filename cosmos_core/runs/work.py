@@ -158,7 +158,7 @@ def secrets_of(target: Target) -> dict[str, str]:
 def _env_file(path: Path, where: str) -> dict[str, str]:
     """NAME=VALUE lines as docker's --env-file reads them: # comments, no quoting, no expansion."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() cuts at characters that values may hold
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{where}.env_file: cannot read {path}: {error}", hint="check the path and permissions"

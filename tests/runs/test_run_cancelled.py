@@ -8,6 +8,7 @@ import pytest
 from run_life import MOVE, SUICIDE, Home, processes, until
 
 from cosmos_core.errors import UsageError
+from cosmos_transfer.standin.repository import lay_out
 
 
 def test_only_stored(home: Home) -> None:
@@ -104,3 +105,31 @@ def test_a_keeper_that_was_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -
     until(lambda: not Path(f"/proc/{keeper}/cmdline").exists() or not Path(f"/proc/{keeper}/cmdline").read_bytes())
     assert handle.cancel().status == "cancelled"
     assert not processes(folder.name)
+
+
+def test_who_ends_politely_when_told_to_is_cancelled_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A toolkit that catches TERM and exits 0, without its output."""
+    repo = home.folder / "cosmos-transfer2.5"
+    lay_out(repo)
+    (repo / "bin" / "python").write_text("#!/bin/sh\ntrap 'exit 0' TERM\necho up\nsleep 60 &\nwait\n")
+    home.configure(
+        f'[targets.local]\nenv = {{ PATH = "{repo}/bin:${{PATH}}" }}\n'
+        f'[targets.local.toolkits."cosmos-transfer2.5"]\nrepo = "{repo}"\n'
+    )
+    cosmos = home.cosmos()
+    handle = cosmos.submit(home.store_run(cosmos).id)
+    until(lambda: b"".join(handle.logs()) == b"up\n")
+    done = handle.cancel()
+    assert done.status == "cancelled"
+    assert cosmos.store.job(done.job_id or "").exit_code == 0
+
+
+def test_two_who_cancel_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    handle = cosmos.submit(home.store_run(cosmos).id)
+    others = [home.client("print(cosmos.cancel(words[0]).status)", handle.id) for _ in range(3)]
+    for other in others:
+        out, err = other.communicate()
+        assert out == "cancelled\n", err
+    assert not processes(home.job_dir(cosmos.store.run(handle.id)).name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from run_life import MOVE, SUICIDE, Home, processes, until, whole
 
 from cosmos_core.runs.lease import this_process
+from cosmos_core.store.records import RunRecord
 
 POINTS = [
     ("cosmos_core.store:Store.submit", 1, "after", "pending"),
@@ -120,3 +123,54 @@ def test_the_log_survives_the_folder(home: Home) -> None:
     assert log == Path(home.job_dir(run) / "run.log").read_bytes()
     (home.job_dir(run) / "run.log").unlink()
     assert b"".join(cosmos.logs(run.id)) == log
+
+
+def test_a_mover_elsewhere_is_left_alone_until_its_lease_runs_out(home: Home) -> None:
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    home.client(SUICIDE, run.id, MOVE, "2", "after").communicate()
+    job_id = cosmos.store.run(run.id).job_id
+    assert job_id is not None
+    now = datetime.now(UTC)
+    epoch = cosmos.store.take_lease(job_id, "elsewhere/boot:1:1", seconds=60, now=now, steal=True)
+    assert epoch
+    (seen,) = cosmos.sync()
+    assert (seen.status, cosmos.store.job(job_id).epoch) == ("queued", epoch)
+    assert cosmos.store.renew_lease(job_id, "elsewhere/boot:1:1", epoch, 60, now - timedelta(seconds=61))
+    (done,) = cosmos.sync(follow=True)
+    whole(home, done)
+
+
+def test_an_interrupt_leaves_the_run_to_whoever_comes_next(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.05")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    for state in ("uploading", "running", "downloading"):
+
+        def interrupt(seen: RunRecord, state: str = state) -> None:
+            if seen.status == state:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            cosmos.execute(run.id, interrupt)
+        left = cosmos.store.run(run.id)
+        assert left.status == state
+        assert cosmos.store.job(left.job_id or "").holder is None
+    whole(home, cosmos.follow(run.id))
+
+
+def test_a_folder_removed_when_it_may_have_been_started_is_never_started_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    home.client(SUICIDE, run.id, "cosmos_core.targets.jobdir:JobDir.start", "1", "after").communicate()
+    folder = home.job_dir(run)
+    until(lambda: processes(folder.name))
+    shutil.rmtree(folder)
+    (lost,) = cosmos.sync(follow=True)
+    assert lost.status == "lost"
+    assert lost.error
+    assert "is gone" in lost.error.message
+    assert not folder.exists()

@@ -124,10 +124,10 @@ def test_secrets_are_written_nowhere(home: Home, monkeypatch: pytest.MonkeyPatch
     paused = cosmos.execute(run.id)
     assert paused.paused
     assert str(env_file) in paused.paused.reason
-    env_file.write_text("# mine\nHF_TOKEN=hunter2 ' $(x)\nEMPTY=\n")
+    env_file.write_text("# mine\nHF_TOKEN=hunter2\u2028' $(x)\nEMPTY=\n", encoding="utf-8")
     (done,) = cosmos.sync(follow=True)
     whole(home, done)
-    assert (home.job_dir(run) / "run.log").read_text().startswith("14\n")
+    assert (home.job_dir(run) / "run.log").read_text().startswith("16\n")
     files = [f for f in home.folder.rglob("*") if f.is_file() and f != env_file]
     assert any(f.name == "cosmos.db" for f in files)
     for file in files:
