@@ -48,10 +48,10 @@ def demo(ctx: click.Context, as_json: bool) -> None:
         if code == DONE and not as_json:
             say("\nNow type one of these:")
             nexts = {
-                f"cosmos show {run.id}": "its history: prompt, settings, times, files",
-                "cosmos list runs": "what was run, newest first",
-                f"cosmos run --from {run.id} --num-steps 20": "the same again, changed",
-                f"cosmos run --model {_MODEL} --help": "all that it takes, for a video of yours",
+                f"cosmos show {run.id}": "its history",
+                "cosmos list runs": "all runs, newest first",
+                f"cosmos run --from {run.id} --num-steps 20": "again, with fewer steps",
+                f"cosmos run --model {_MODEL} --help": "run a video of yours",
             }
             width = max(map(len, nexts))
             for command, what in nexts.items():
