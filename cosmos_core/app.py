@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,39 +11,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json
-from cosmos_core.errors import NotFound, PluginError, Refused, TargetUnusable, UsageError
+from cosmos_core.errors import NotFound, Refused, TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
+from cosmos_core.runs.dry import DryRun, dry_run
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
 from cosmos_core.runs.mover import Mover, OnChange
-from cosmos_core.runs.plan import ExecutionConfig, Plan, Planner, request_hash
+from cosmos_core.runs.plan import ExecutionConfig, Plan, Planner
+from cosmos_core.runs.specs import read_spec
 from cosmos_core.runs.wish import Wish
-from cosmos_core.runs.work import work_of
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import Filter, Page, PromptRecord, RunRecord
 from cosmos_core.targets import open_host
-from cosmos_core.values import Draft, Problem, Request
+from cosmos_core.values import Problem, Request
 
 _POLL_S = 0.25
-
-
-@frozen(kw_only=True)
-class DryRun:
-    """What would be done: the files as they would lie on disk, and the command that would run."""
-
-    problems: tuple[Problem, ...]  # warnings: errors refuse
-    files: Mapping[str, str]  # name in the job's folder -> path of the written file; empty without a folder
-    contents: Mapping[str, bytes]
-    argv: tuple[str, ...]
-    env: Mapping[str, str | None]
-    cwd: str
-    image: str | None
-    resources: Mapping[str, Any]
-    request_hash: str
 
 
 @frozen(kw_only=True)
@@ -161,62 +146,11 @@ class Cosmos:
     def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
         store = self.store if "store" in self.__dict__ or self._store_exists() else None
-        planner = Planner(config=self.config, models=self.models, store=store, remember=False)
-        plan = planner.plan(wish, with_run=True)
-        if plan.run is None:
-            raise AssertionError("a plan with a run has one")
-        # A name that says what it is, and the same each time, so that two dry runs can be compared.
-        run = evolve(plan.run, id=re.sub(r"[^a-z0-9_]+", "_", (wish.name or "dry_run").lower()))
-        work = work_of(run, plan.prompt, self.models, "/job")
-        contents = {file.path: file.content for file in work.bundle.files}
-        written = {} if out is None else _write(contents, out)
-        return DryRun(
-            problems=plan.warnings,
-            files=written,
-            contents=contents,
-            argv=work.argv,
-            env=dict(work.env),
-            cwd=work.cwd,
-            image=work.config.toolkit.image,
-            resources={k: v for k, v in asdict(work.command.resources).items() if v is not None},
-            request_hash=request_hash(work.model, plan.request),
-        )
+        return dry_run(Planner(config=self.config, models=self.models, store=store, remember=False), wish, out)
 
     def read_spec(self, path: Path, model: str | None = None) -> tuple[Wish, ...]:
         """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise Refused(
-                f"{path} {what}",
-                problems=[
-                    Problem(field="spec", message=f"{path} {what}", hint="name a spec file", code="no_such_file")
-                ],
-            )
-        names = [model] if model else sorted(self.models)
-        refusal = Refused(
-            f"{path} is not a spec that {' or '.join(names)} can read",
-            problems=[
-                Problem(
-                    field="spec", message="no model reads it", hint="check the file, and --model", code="not_a_spec"
-                )
-            ],
-        )
-        for name in names:
-            try:
-                drafts = self.models[name].read_spec(path)
-            except PluginError as error:
-                if isinstance(error.__cause__, ValueError):  # the plugin's own words on a file that it knows
-                    words = str(error.__cause__)
-                    refusal = Refused(
-                        f"{path} cannot be used",
-                        problems=[Problem(field="spec", message=words, hint="", code="bad_spec")],
-                    )
-                elif model:
-                    raise
-                continue  # a broken plugin breaks only itself
-            if drafts is not None:
-                return tuple(_wish_of(name, draft, path) for draft in drafts)
-        raise refusal
+        return read_spec(self.models, path, model)
 
     def _planner(self) -> Planner:
         return Planner(config=self.config, models=self.models, store=self.store)
@@ -464,32 +398,6 @@ class Cosmos:
         return self._planner().plan(Wish(source=ref, target=target), with_run=True).request
 
 
-def _wish_of(model: str, draft: Draft, spec: Path) -> Wish:
-    return Wish(
-        model=model,
-        text=draft.text,
-        name=draft.name or None,
-        toolkit=draft.toolkit,
-        inputs=tuple((slot, str(spec.parent / file)) for slot, file in draft.inputs),
-        parameters=draft.parameters,
-    )
-
-
 def _pairs(inputs: Mapping[str, str | Path | Sequence[str | Path]]) -> tuple[tuple[str, str], ...]:
     many = {slot: [refs] if isinstance(refs, (str, Path)) else refs for slot, refs in inputs.items()}
     return tuple((slot, str(ref)) for slot, refs in many.items() for ref in refs)
-
-
-def _write(contents: Mapping[str, bytes], out: Path) -> dict[str, str]:
-    written = {}
-    for name, content in contents.items():
-        file = out / name
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        except OSError as error:
-            raise UsageError(
-                f"cannot write {file}: {error.strerror}", hint="choose another folder with --out"
-            ) from error
-        written[name] = str(file)
-    return written

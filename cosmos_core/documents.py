@@ -13,8 +13,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cosmos_core.app import DryRun
     from cosmos_core.errors import CosmosError
+    from cosmos_core.runs.dry import DryRun
     from cosmos_core.store.records import Artifact, InputRecord, Page, PromptRecord, RunRecord
     from cosmos_core.values import Media, Problem
 

@@ -13,7 +13,8 @@ from cosmos_core.cli.screen import print_facts, print_json, say
 from cosmos_core.documents import dry_run_document, items_document
 
 if TYPE_CHECKING:
-    from cosmos_core.app import Cosmos, DryRun
+    from cosmos_core.app import Cosmos
+    from cosmos_core.runs.dry import DryRun
     from cosmos_core.runs.wish import Wish
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, or_, select, update
 
 from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import UsageError
@@ -182,8 +182,7 @@ class Store:
 
     def _change(self, run_id: str, epoch: int, state: str | None, changes: Mapping[str, Any]) -> bool:
         r = t.runs.c
-        ours = select(t.jobs.c.id).where(t.jobs.c.id == r.job_id, t.jobs.c.epoch == epoch).exists()
-        where = and_(r.id == run_id, ours) if state is None else and_(r.id == run_id, r.status == state, ours)
+        where = _ours(run_id, epoch) if state is None else and_(_ours(run_id, epoch), r.status == state)
         with self._db.writing() as c:
             before = (
                 c.execute(select(r.outputs).where(r.id == run_id)).scalar()
@@ -197,7 +196,9 @@ class Store:
         r = t.runs.c
         with self._db.writing() as c:
             c.execute(
-                update(t.runs).where(r.id == run_id, r.cancel_requested_at.is_(None)).values(cancel_requested_at=at)
+                update(t.runs)
+                .where(r.id == run_id, r.cancel_requested_at.is_(None), r.status.not_in(TERMINAL))
+                .values(cancel_requested_at=at)
             )
             stored = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
             c.execute(update(t.runs).where(stored).values(status="cancelled", completed_at=at))
@@ -255,11 +256,14 @@ class Store:
 
     # -- artifacts, progress, digests --------------------------------------------------------------------------
 
-    def put_artifacts(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
-        """Make these the run's artifacts."""
+    def put_artifacts(self, run_id: str, artifacts: Sequence[Artifact], *, job_epoch: int | None = None) -> bool:
+        """Make these the run's artifacts; False if `job_epoch` is given and is another's by now."""
         with self._db.writing() as c:
+            if job_epoch is not None and not c.execute(select(t.runs.c.id).where(_ours(run_id, job_epoch))).first():
+                return False
             c.execute(delete(t.artifacts).where(t.artifacts.c.run_id == run_id))
             _insert_all(c, t.artifacts, (artifact_row(run_id, i, a) for i, a in enumerate(artifacts)))
+            return True
 
     def artifact_by_digest(self, sha256: str) -> tuple[tuple[str, Artifact], ...]:
         """The runs that made a file of this content, and as what."""
@@ -337,6 +341,12 @@ def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) 
 def _signed(number: int) -> int:
     """A number of 64 bits as the database's signed integers hold it: FUSE and overlays use the upper bit of inodes."""
     return (number + 2**63) % 2**64 - 2**63
+
+
+def _ours(run_id: str, epoch: int) -> ColumnElement[bool]:
+    """That run, while its job's epoch is still this one."""
+    r, j = t.runs.c, t.jobs.c
+    return and_(r.id == run_id, select(j.id).where(j.id == r.job_id, j.epoch == epoch).exists())
 
 
 def _insert(c: Connection, prompt: PromptRecord | None, run: RunRecord | None) -> None:

@@ -9,6 +9,7 @@ from store_records import a_job, a_prompt, a_run, at, stored_run, submitted_run
 
 from cosmos_core.errors import NotFound, UsageError
 from cosmos_core.store import Store
+from cosmos_core.store.records import Artifact
 from cosmos_core.values import Failure
 
 
@@ -157,3 +158,20 @@ def test_what_names_something_that_is_not_there_is_not_stored(store: Store) -> N
     with pytest.raises(NotFound):
         store.add(a_prompt(), a_run("ps_gone"))
     assert store.prompts().total == 0
+
+
+def test_a_stale_mover_cannot_put_artifacts(store: Store) -> None:
+    run, job = submitted_run(store)
+    assert store.take_lease(job.id, "second", seconds=10, now=at(0), steal=True) == 2
+    artifact = Artifact(name="video", role="result", remote="/there/a.mp4")
+    assert not store.put_artifacts(run.id, [artifact], job_epoch=1)
+    assert store.run(run.id).artifacts == ()
+    assert store.put_artifacts(run.id, [artifact], job_epoch=2)
+    assert store.run(run.id).artifacts == (artifact,)
+
+
+def test_the_wish_to_cancel_comes_too_late_for_a_run_that_ended(store: Store) -> None:
+    run, _ = submitted_run(store)
+    assert store.move(run.id, job_epoch=1, state="pending", to="failed")
+    store.request_cancel(run.id, at(5))
+    assert store.run(run.id).cancel_requested_at is None
