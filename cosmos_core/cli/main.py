@@ -175,7 +175,7 @@ def _run(args: list[str], shared: Shared) -> int:
         return end.exit_code
     except click.ClickException as error:
         _raise_if_asked(shared)
-        return _complain(UsageError(error.format_message().rstrip("."), hint=hint_for(error)), shared)
+        return _complain(UsageError(" ".join(error.format_message().split()).rstrip("."), hint=hint_for(error)), shared)
     except CosmosError as error:
         _raise_if_asked(shared)
         return _complain(error, shared)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from cosmos_core.cli.base import Command, json_option
 from cosmos_core.cli.completing import complete_models
-from cosmos_core.cli.screen import print_facts, print_json, print_table, say
+from cosmos_core.cli.screen import print_facts, print_json, print_table, say, wrapped
 
 if TYPE_CHECKING:
     from cosmos_core.models.model import Model
@@ -93,10 +94,9 @@ def _describe(model: Model) -> None:
         if found:
             say("\n  parameters")
             for key in found:
-                metavar, notes = told(key)
-                print_facts(
-                    [(f"--{_flag(key.name)} {metavar}", " ".join(f"{key.help} {notes}".split()) or " ")], indent="    "
-                )
+                say(f"    --{_flag(key.name)} {'  '.join(told(key))}".rstrip())
+                if key.help:
+                    sys.stdout.write(wrapped(key.help, before=" " * 8, to=sys.stdout))
         settings = keys(toolkit.settings)
         if settings:
             say("\n  settings of an installation, in the configuration")
