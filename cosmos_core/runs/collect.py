@@ -98,7 +98,7 @@ def _unreadable(work: Work, run: RunRecord) -> Failure | None:
         name = PurePosixPath(artifact.remote).name
         if artifact.media is None or artifact.media.kind != "unknown" or artifact.path is None:
             continue
-        if any(matching(pattern, [artifact.remote.partition("/outputs/")[2]]) for pattern in required):
+        if any(matching(pattern, [artifact.remote.removeprefix(work.job.path("outputs/"))]) for pattern in required):
             why = probe(Path(artifact.path)).why
             return Failure(
                 code="unreadable_output",

@@ -65,9 +65,9 @@ class Mover:
         job = JobRecord(
             id=job_id, target=run.target, dir=f"{target.work_dir}/jobs/{job_id}", created_at=datetime.now(UTC)
         )
-        epoch = self.store.submit(run_id, job, this_process(), SECONDS)
         if not target.simulated:
             self.store.mark_real()
+        epoch = self.store.submit(run_id, job, this_process(), SECONDS)
         try:
             with kept(self.store, job_id, epoch) as lease:
                 return self._advance(run_id, lease, until, on_change)

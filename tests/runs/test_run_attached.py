@@ -6,9 +6,13 @@ from pathlib import Path
 
 import av
 import pytest
+from attrs import evolve
 from run_life import Home, make_clip, until, whole
 
 from cosmos_core.errors import Refused
+from cosmos_core.runs.collect import artifacts_of
+from cosmos_core.runs.work import work_of
+from cosmos_core.values import Fetch
 
 
 def test_attached(home: Home) -> None:
@@ -153,3 +157,18 @@ def test_an_input_changed_since_is_refused_unless_the_target_has_it(home: Home) 
     whole(home, cosmos.execute(cosmos.retry(done.id).id))
     make_clip(clip, shade=6)
     whole(home, cosmos.run(old.prompt_id))
+
+
+def test_outputs_are_known_by_the_pattern_that_the_verdict_uses(home: Home) -> None:
+    """`*` stays within one folder."""
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    work = work_of(run, cosmos.prompt(run.prompt_id), cosmos.models, "/job")
+    fetch = (Fetch(pattern="*.mp4", role="result", name="video"), Fetch(pattern="**", role="data"))
+    work = evolve(work, bundle=evolve(work.bundle, fetch=fetch))
+    found = artifacts_of(work, "/job/outputs", {"sub/a.mp4": 1, "b.mp4": 2, "c.json": 3})
+    assert [(a.name, a.role, a.remote) for a in found] == [
+        ("video", "result", "/job/outputs/b.mp4"),
+        ("c.json", "data", "/job/outputs/c.json"),
+        ("sub/a.mp4", "data", "/job/outputs/sub/a.mp4"),
+    ]

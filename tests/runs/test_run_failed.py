@@ -44,6 +44,16 @@ def test_each_failure_of_the_toolkit(home: Home, monkeypatch: pytest.MonkeyPatch
     assert cosmos.sync() == ()
 
 
+def test_a_cut_output_is_seen_wherever_the_work_is_done(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_FAIL", "cut_output")
+    home.configure('[targets.simulator]\nwork_dir = "my/outputs/cosmos"\n')
+    cosmos = home.cosmos()
+    run = cosmos.execute(home.store_run(cosmos).id)
+    assert home.job_dir(run).is_relative_to(home.folder / "my" / "outputs" / "cosmos")
+    assert run.error
+    assert run.error.code == "unreadable_output"
+
+
 def test_what_hangs_is_ended_by_its_time_limit(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STANDIN_FAIL", "hang")
     cosmos = home.cosmos()

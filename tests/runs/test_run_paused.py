@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from run_life import Home, whole
+from run_life import SUICIDE, Home, whole
 
 from cosmos_core.errors import UsageError
 
@@ -94,6 +95,15 @@ def test_a_toolkit_that_is_installed_here(home: Home) -> None:
     assert run.metadata["request_hash"] == played.metadata["request_hash"]
     assert [(a.name, a.role) for a in run.artifacts] == [(a.name, a.role) for a in played.artifacts]
     assert cosmos.store.ever_real
+
+
+def test_a_store_knows_of_its_first_real_run_before_it_is_one(home: Home) -> None:
+    _real(home, home.folder / "nowhere")
+    run = home.store_run()
+    client = home.client(SUICIDE, run.id, "cosmos_core.store:Store.submit", "1", "after")
+    _, err = client.communicate()
+    assert client.returncode == -signal.SIGKILL, err
+    assert home.cosmos().store.ever_real
 
 
 def test_a_repository_that_is_not_there_yet(home: Home) -> None:
