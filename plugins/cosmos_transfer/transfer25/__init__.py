@@ -7,14 +7,19 @@ of it (`outputs`, `signatures`), and NVIDIA's own spec files read back (`reading
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from cosmos_core import Toolkit
 from cosmos_transfer.transfer25.command import choose_script
-from cosmos_transfer.transfer25.log import follow_progress
-from cosmos_transfer.transfer25.outputs import parse_outputs
 from cosmos_transfer.transfer25.parameters import INPUTS, NAME, Parameters, Settings
-from cosmos_transfer.transfer25.reading import read_spec
 from cosmos_transfer.transfer25.rules import validate_inputs
 from cosmos_transfer.transfer25.spec import convert_inputs
+
+if TYPE_CHECKING:
+    from cosmos_transfer.transfer25.log import follow_progress
+    from cosmos_transfer.transfer25.outputs import parse_outputs
+    from cosmos_transfer.transfer25.reading import read_spec
 
 TOOLKIT = Toolkit(
     name=NAME,
@@ -37,3 +42,12 @@ __all__ = [
     "read_spec",
     "validate_inputs",
 ]
+
+_LATER = {"follow_progress": "log", "parse_outputs": "outputs", "read_spec": "reading"}
+
+
+def __getattr__(name: str) -> Any:
+    """What a run needs only once its job is running is loaded then, when there is time to."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
