@@ -17,6 +17,7 @@ from cosmos_core.values import parameter
 
 SIMULATOR = "simulator"
 
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|(API|ACCESS)_?KEY", re.IGNORECASE)
 _VARIABLES = {
     "COSMOS_TARGET": "default_target",
     "COSMOS_SIMULATE": "simulate",
@@ -268,10 +269,17 @@ class _Reader:
         if here:
             table.setdefault("work_dir", str(self.home / (SIMULATOR if simulated else "work")))
         flat = self._read(_TargetTable, table, prefix, {"work_dir": here, "env_file": True})
+        self._refuse_secrets(f"{prefix}env", table.get("env"))
         toolkits = {key: self._site(f"{prefix}toolkits.{key}", value, here) for key, value in sites.items()}
         if flat is None:
             return Target(name=name, work_dir="")  # never used: there are faults
         return Target(name=name, toolkits=toolkits, simulated=simulated, **asdict(flat, recurse=False))
+
+    def _refuse_secrets(self, key: str, env: Any) -> None:
+        """What `env` says is stored with each run as it is written: a secret does not belong there."""
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if _SECRET.search(name) and isinstance(value, str) and "${" not in value:
+                self.faults.append(f"{key}.{name}: looks like a secret; put it into env_file, or write ${{{name}}}")
 
     def _site(self, key: str, table: Any, here: bool) -> ToolkitSite:
         if not isinstance(table, dict):

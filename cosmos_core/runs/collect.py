@@ -103,7 +103,7 @@ def _unreadable(work: Work, run: RunRecord) -> Failure | None:
             return Failure(
                 code="unreadable_output",
                 message=f"{name} was written and cannot be read: {why}",
-                hint=f"see `cosmos logs {run.id}`, then `cosmos retry {run.id}`",
+                hint=f"`cosmos retry {run.id}` runs it again",
                 transient=True,
             )
     return None

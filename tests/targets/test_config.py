@@ -250,3 +250,13 @@ def test_a_store_that_ran_for_real_does_not_simulate_unasked(tmp_path: Path) -> 
     assert "--target simulator" in caught.value.hint
     assert config.target("simulator", may_simulate=False).simulated
     assert load(tmp_path, 'default_target = "simulator"').target(None, may_simulate=False).simulated
+
+
+def test_a_secret_is_not_written_where_runs_keep_it(tmp_path: Path) -> None:
+    text = '[targets.here]\nenv = { HF_TOKEN = "hf_abc", HF_HOME = "/data/hf" }\n'
+    words = refused(tmp_path, text)
+    assert "targets.here.env.HF_TOKEN" in words
+    assert "env_file" in words
+    assert "hf_abc" not in words
+    target = load(tmp_path, text.replace("hf_abc", "${HF_TOKEN}")).targets["here"]
+    assert target.env["HF_TOKEN"] == "${HF_TOKEN}"  # expanded when a job starts, and stored as it stands here
