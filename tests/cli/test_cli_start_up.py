@@ -117,11 +117,12 @@ def test_models_plugins_targets_and_config_show_what_there_is(cosmos):
 def test_config_says_where_each_value_comes_from_and_keeps_secrets(cosmos):
     (cosmos.cwd / "cosmos.toml").write_text(
         'default_target = "here"\n[store]\nurl = "postgresql+psycopg://me:hush@db/x"\n'
-        '[targets.here.env]\nHF_TOKEN = "hf_hush"\nHF_HOME = "/data/hf"\n'
+        '[targets.here.env]\nHF_TOKEN = "${MINE}"\nHF_HOME = "/data/hf"\n'
     )
 
-    told = cosmos("config", COSMOS_TARGET="simulator")
-    items = {item["key"]: item for item in cosmos.json("config", COSMOS_TARGET="simulator")["items"]}
+    environ = {"COSMOS_TARGET": "simulator", "MINE": "hf_hush"}
+    told = cosmos("config", **environ)
+    items = {item["key"]: item for item in cosmos.json("config", **environ)["items"]}
 
     assert (items["default_target"]["value"], items["default_target"]["source"]) == ("simulator", "COSMOS_TARGET")
     assert items["home"]["source"] == "COSMOS_HOME"
