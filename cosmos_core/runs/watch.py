@@ -13,7 +13,7 @@ from cosmos_core.targets.jobdir import Evidence, JobDir
 from cosmos_core.values import Progress
 
 _SHORTEST_S = 0.01
-_LONGEST_S = 0.05
+_LONGEST_S = 0.03
 _LOOK_EVERY_S = 2.0
 
 
