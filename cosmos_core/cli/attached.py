@@ -112,7 +112,19 @@ def _tail(cosmos: Cosmos, run: RunRecord, lines: int = 6) -> tuple[str, ...]:
 
 
 def _interrupted(cosmos: Cosmos, left: Sequence[RunRecord]) -> int:
-    """The first Ctrl-C lets go of the run; a second one soon after it cancels."""
+    """The first Ctrl-C lets go of the run; a second one within two seconds cancels, as soon as it may come."""
+    name = left[0].id
+    try:
+        _tell_detached(cosmos, left)
+        time.sleep(_SECOND_THOUGHTS_S)
+    except KeyboardInterrupt:
+        say(f"\ncancelling {name} ...", sys.stderr)
+        ended = cosmos.cancel(name)
+        say(f"{name} is {ended.status}", sys.stderr)
+    return INTERRUPTED
+
+
+def _tell_detached(cosmos: Cosmos, left: Sequence[RunRecord]) -> None:
     run = cosmos.get(left[0].id)
     name = run.id
     status: str = getattr(run, "status", "")
@@ -125,10 +137,3 @@ def _interrupted(cosmos: Cosmos, left: Sequence[RunRecord]) -> int:
     for other in left[1:]:
         say(f"not looked at: {other.id} ({other.status})", sys.stderr)
     say("Ctrl-C again within two seconds cancels it.", sys.stderr)
-    try:
-        time.sleep(_SECOND_THOUGHTS_S)
-    except KeyboardInterrupt:
-        say(f"\ncancelling {name} ...", sys.stderr)
-        ended = cosmos.cancel(name)
-        say(f"{name} is {ended.status}", sys.stderr)
-    return INTERRUPTED
