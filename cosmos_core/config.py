@@ -181,12 +181,14 @@ def _find(path: Path | str | None, env: Mapping[str, str]) -> Path | None:
                 hint="check --config and COSMOS_CONFIG, or create the file",
             )
         return file.absolute()
+    return next((file.absolute() for file in usual_files() if file.is_file()), None)
+
+
+def usual_files() -> tuple[Path, Path]:
+    """Where the configuration is looked for when nobody names it: beside the work, then the user's own."""
     from platformdirs import user_config_path
 
-    for file in (Path("cosmos.toml"), user_config_path("cosmos") / "cosmos.toml"):
-        if file.is_file():
-            return file.absolute()
-    return None
+    return Path("cosmos.toml"), user_config_path("cosmos") / "cosmos.toml"
 
 
 def _parse(file: Path) -> dict[str, Any]:

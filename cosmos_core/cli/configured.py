@@ -52,7 +52,10 @@ def config(ctx: click.Context, as_json: bool) -> None:
             }
         )
         return
-    say(f"file: {loaded.path or 'none; ./cosmos.toml or one named by --config would be read'}\n")
+    from cosmos_core.config import usual_files
+
+    beside, own = usual_files()
+    say(f"file: {loaded.path or f'none; ./{beside} or {own} would be read'}\n")
     told = [{"setting": key, "value": _words(value), "from": source} for key, value, source in rows]
     print_table(("setting", "value", "from"), told, flexible="from" if _wide(told) else "value")
 

@@ -130,3 +130,10 @@ def test_config_says_where_each_value_comes_from_and_keeps_secrets(cosmos):
     assert "hush" not in told.out
     assert "hush" not in json.dumps(items)
     assert items["targets.here.env"]["value"]["HF_HOME"] == "/data/hf"
+
+
+def test_config_names_the_files_that_would_be_read(cosmos, tmp_path):
+    told = cosmos("config", XDG_CONFIG_HOME=str(tmp_path / "own"))
+
+    assert "./cosmos.toml" in told.out
+    assert str(tmp_path / "own" / "cosmos" / "cosmos.toml") in told.out
