@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,16 +19,19 @@ from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.dry import DryRun, dry_run
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
-from cosmos_core.runs.mover import Mover, OnChange
+from cosmos_core.runs.journey import OnChange
+from cosmos_core.runs.mover import Mover
 from cosmos_core.runs.plan import ExecutionConfig, Plan, Planner
 from cosmos_core.runs.specs import read_spec
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import Filter, Page, PromptRecord, RunRecord
-from cosmos_core.targets import open_host
+from cosmos_core.targets import Hosts
+from cosmos_core.targets.host import Span
 from cosmos_core.values import Problem, Request
 
 _POLL_S = 0.25
+_CHUNK = 1 << 20
 
 
 @frozen(kw_only=True)
@@ -79,6 +81,7 @@ class Cosmos:
     def __init__(self, config: Config | Path | str | None = None) -> None:
         self.config = config if isinstance(config, Config) else Config.load(config)
         self.models = Models()
+        self.hosts = Hosts()
 
     def __enter__(self) -> Cosmos:
         return self
@@ -89,7 +92,8 @@ class Cosmos:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database and of all connections."""
+        self.hosts.close()
         if "store" in self.__dict__:
             self.store.close()
 
@@ -101,7 +105,7 @@ class Cosmos:
     @cached_property
     def mover(self) -> Mover:
         """What moves runs from state to state."""
-        return Mover(self.config, self.models, self.store)
+        return Mover(self.config, self.models, self.store, self.hosts)
 
     # -- wishes: the one way in --------------------------------------------------------------------------------
 
@@ -146,14 +150,15 @@ class Cosmos:
     def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
         store = self.store if "store" in self.__dict__ or self._store_exists() else None
-        return dry_run(Planner(config=self.config, models=self.models, store=store, remember=False), wish, out)
+        planner = Planner(config=self.config, models=self.models, store=store, hosts=self.hosts, remember=False)
+        return dry_run(planner, wish, out)
 
     def read_spec(self, path: Path, model: str | None = None) -> tuple[Wish, ...]:
         """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
         return read_spec(self.models, path, model)
 
     def _planner(self) -> Planner:
-        return Planner(config=self.config, models=self.models, store=self.store)
+        return Planner(config=self.config, models=self.models, store=self.store, hosts=self.hosts)
 
     def _store_exists(self) -> bool:
         file = self.config.store_url.removeprefix("sqlite:///")
@@ -212,8 +217,8 @@ class Cosmos:
             raise UsageError(f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`")
         config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
         outputs = f"{self.store.job(run.job_id).dir}/outputs"
-        with closing(open_host(config.target)) as host:
-            artifacts = fetch_artifacts(run.artifacts, host, outputs, self.config.outputs_dir / run.id, what)
+        host = self.hosts.of(config.target)
+        artifacts = fetch_artifacts(run.artifacts, host, outputs, self.config.outputs_dir / run.id, what)
         self.store.put_artifacts(run.id, artifacts)
         return evolve(run, artifacts=artifacts)
 
@@ -249,22 +254,22 @@ class Cosmos:
         remote = f"{self.store.job(job_id).dir}/run.log"
         copy = self.config.outputs_dir / run_id / "run.log"
         offset = 0
-        with closing(open_host(config.target)) as host:
-            while True:
-                run = self.follow_if_going(run_id) if follow else run
-                done = not follow or run.ended or run.paused is not None
-                chunk = b"..."
-                while chunk:
-                    chunk = host.read(remote, offset)
-                    if not chunk and copy.exists():
-                        with copy.open("rb") as file:
-                            file.seek(offset)
-                            chunk = file.read()
-                    offset += len(chunk)
-                    yield chunk
-                if done:
-                    return
-                time.sleep(_POLL_S)
+        host = self.hosts.of(config.target)
+        while True:
+            run = self.follow_if_going(run_id) if follow else run
+            done = not follow or run.ended or run.paused is not None
+            chunk = b"..."
+            while chunk:
+                (chunk,) = host.read([Span(remote, offset)]) if not run.ended else (b"",)
+                if not chunk and copy.exists():
+                    with copy.open("rb") as file:
+                        file.seek(offset)
+                        chunk = file.read(_CHUNK)
+                offset += len(chunk)
+                yield chunk
+            if done:
+                return
+            time.sleep(_POLL_S)
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -317,7 +322,7 @@ class Cosmos:
 
     def users_of_file(self, path: Path) -> tuple[PromptRecord | RunRecord, ...]:
         """The runs that made a file and the prompts that use it, found by its content."""
-        refs = Refs(config=self.config, store=self.store)
+        refs = Refs(config=self.config, store=self.store, hosts=self.hosts)
         try:
             record = refs.read("file", str(path))
         except BadRef as bad:
@@ -339,8 +344,7 @@ class Cosmos:
             there = [run for run in unfinished if run.target == target.name]
             words, host_name = "", target.host or "this machine"
             try:
-                with closing(open_host(target)) as host:
-                    host_name = host.name
+                host_name = self.hosts.of(target).name
             except TargetUnusable as error:
                 words = error.message
             found.append(

@@ -95,7 +95,7 @@ def run_document(run: RunRecord, prompt: PromptRecord | None = None) -> Document
         "metadata": plain(run.metadata),
         "warnings": list(run.warnings),
         "progress": progress_document(run),
-        "queue": None,  # nothing waits for a GPU before there are targets that have some
+        "queue": None if run.queue is None else {"position": run.queue.position, "ahead": run.queue.ahead},
         "paused": None if run.paused is None else {"since": rfc3339(run.paused.since), "reason": run.paused.reason},
         "cancel_requested_at": rfc3339(run.cancel_requested_at),
         "reachable": run.reachable,

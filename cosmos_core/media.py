@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from attrs import frozen
 
@@ -60,7 +61,7 @@ def _unknown(why: str) -> Probe:
     return Probe(media=Media(kind="unknown"), why=why)
 
 
-def _probe_npz(path: Path) -> Probe:
+def _probe_npz(path: Path | BinaryIO) -> Probe:
     """The length of the first array in an .npz, from its header: a zip of .npy files (numpy.lib.format)."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,11 +74,24 @@ def _probe_npz(path: Path) -> Probe:
     return Probe(media=Media(kind="tensor", frames=int(shape[1]) if shape else None))
 
 
-def _probe_with_av(path: Path) -> Probe:
+def probe_header(file: BinaryIO, name: str) -> Probe:
+    """Look into a file that is far away: its header and its first picture, no more of it than they take.
+
+    The number of frames is what the header promises. Raises what `file` raises.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == ".npz":
+        return _probe_npz(file)
+    if suffix in _BY_SUFFIX:
+        return Probe(media=Media(kind=_BY_SUFFIX[suffix]))
+    return _probe_with_av(file, count=False)
+
+
+def _probe_with_av(file: Path | BinaryIO, *, count: bool = True) -> Probe:
     import av  # 100 ms, and a remembered file needs no second look
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(file) if isinstance(file, Path) else file, "r") as container:
             if not container.streams.video:
                 return _unknown("there is no picture in it")
             stream = container.streams.video[0]
@@ -89,6 +103,9 @@ def _probe_with_av(path: Path) -> Probe:
                     counted += 1
                 if first is None:
                     first = next(iter(packet.decode()), None)
+                elif promised and not count:
+                    counted = promised
+                    break
             if first is None:
                 return _unknown("no frame of it can be decoded")
             if promised and counted < promised:

@@ -10,6 +10,8 @@ from attrs import evolve
 
 from cosmos_core.values import Bundle, Failure, Fetch, Outputs, Result
 
+_SIGNALS = {9: "SIGKILL", 15: "SIGTERM"}  # a shell and Docker say 128 more
+
 
 def verdict(bundle: Bundle, result: Result, outputs: Outputs) -> Outputs:
     """`outputs` with `failure` filled in, where it has none yet and the exit code or the files tell of one.
@@ -28,6 +30,12 @@ def verdict(bundle: Bundle, result: Result, outputs: Outputs) -> Outputs:
 def _of_the_exit_code(result: Result) -> Failure | None:
     if result.exit_code == 0:
         return None
+    if result.exit_code is not None and (name := _SIGNALS.get(result.exit_code - 128)):
+        return Failure(
+            code="killed",
+            message=f"the command was ended from outside, by {name}",
+            hint=f"whoever did that, or the machine when memory ran out; the end of the log: {result.log}",
+        )
     code = "an unknown exit code" if result.exit_code is None else f"exit code {result.exit_code}"
     return Failure(
         code="exit_code",

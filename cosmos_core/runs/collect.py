@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from attrs import evolve, frozen
@@ -45,22 +45,57 @@ def _pattern_of(work: Work, rel: str) -> Fetch | None:
     return next((f for f in ours if matching(f.pattern, [rel])), None)
 
 
-def fetch(artifacts: Sequence[Artifact], host: Host, outputs: str, folder: Path, what: str) -> tuple[Artifact, ...]:
+OnDownload = Callable[[int, int], None]
+"""Told how many bytes are here, of how many."""
+
+
+def fetch(
+    artifacts: Sequence[Artifact],
+    host: Host,
+    outputs: str,
+    folder: Path,
+    what: str,
+    *,
+    on_download: OnDownload | None = None,
+) -> tuple[Artifact, ...]:
     """Bring the wanted ones into `folder`, each with its digest and, for pictures, what a look into it showed."""
-    return tuple(_fetched(a, host, outputs, folder) if a.role in _WANTED[what] else a for a in artifacts)
+    wanted = {a.remote: _place_of(a, host, outputs, folder) for a in artifacts if a.role in _WANTED[what]}
+    here = {a.remote for a in artifacts if a.remote in wanted and _is_here(a, wanted[a.remote])}
+    missing = {remote: path for remote, path in wanted.items() if remote not in here}
+    total, done = sum(a.bytes or 0 for a in artifacts if a.remote in missing), 0
+
+    def moved(count: int) -> None:
+        nonlocal done
+        done += count
+        if on_download:
+            on_download(done, total)
+
+    digests = host.get(missing, on_bytes=moved) if missing else {}
+    return tuple(
+        _looked_into(a, wanted[a.remote], digests.get(a.remote)) if a.remote in wanted else a for a in artifacts
+    )
 
 
-def _fetched(artifact: Artifact, host: Host, outputs: str, folder: Path) -> Artifact:
+def _place_of(artifact: Artifact, host: Host, outputs: str, folder: Path) -> Path:
     rel = PurePosixPath(artifact.remote).relative_to(outputs)
     if ".." in rel.parts:
         raise TargetUnusable(f"{host.name} names an output outside its folder: {artifact.remote}")
-    path = folder / rel
-    if not (path.is_file() and path.stat().st_size == artifact.bytes and artifact.sha256):
-        host.get(artifact.remote, path)
+    return folder / rel
+
+
+def _is_here(artifact: Artifact, path: Path) -> bool:
+    """Whether it was brought before, and is what it was then."""
+    if artifact.sha256 is None or not path.is_file() or path.stat().st_size != artifact.bytes:
+        return False
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest() == artifact.sha256
+
+
+def _looked_into(artifact: Artifact, path: Path, sha256: str | None) -> Artifact:
+    if sha256 is None:
+        return evolve(artifact, path=str(path))
     media = probe(path).media if artifact.role in ("result", "control") else None
-    return evolve(artifact, path=str(path), bytes=path.stat().st_size, sha256=digest, media=media)
+    return evolve(artifact, path=str(path), bytes=path.stat().st_size, sha256=sha256, media=media)
 
 
 @frozen(kw_only=True)
@@ -71,23 +106,29 @@ class Ending:
     outputs: Outputs
 
 
-def judge(work: Work, run: RunRecord, result: Result, *, timed_out: bool = False, stopped: bool = False) -> Ending:
+def judge(work: Work, run: RunRecord, result: Result, marks: Container[str] = ()) -> Ending:
     """Completed, failed or cancelled, from files, log, exit code and what was asked.
 
     The wish to cancel only counts where it was carried out: a job that was done before the signal came is done.
     """
     (outputs,) = work.model.parse_outputs(work.job, result)
     failure = run.error  # decided while it ran
-    if timed_out:
+    if "timed_out" in marks:
         failure = Failure(
             code="time_limit",
             message=f"the time limit of {_duration(work.config.timeout_s)} was reached",
             hint="run it again with a longer --timeout",
         )
+    elif "out_of_memory" in marks and outputs.failure is None and failure is None:
+        failure = Failure(
+            code="out_of_memory",
+            message="the container was killed because memory ran out",
+            hint="this is the host's memory, not the GPU's: free some there, or raise the container's limit",
+        )
     judged = verdict(work.bundle, result, evolve(outputs, failure=failure) if failure else outputs)
     if judged.failure is None:
         judged = evolve(judged, failure=_unreadable(work, run))
-    if judged.failure and run.cancel_requested_at and stopped:
+    if judged.failure and run.cancel_requested_at and "stopped" in marks:
         return Ending(state="cancelled", outputs=evolve(outputs, failure=None))
     return Ending(state="failed" if judged.failure else "completed", outputs=judged)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 from attrs import evolve, frozen
@@ -14,9 +13,10 @@ from cosmos_core.config import SIMULATOR, Config, Target
 from cosmos_core.errors import CosmosError
 from cosmos_core.media import probe
 from cosmos_core.parameters import nearest
+from cosmos_core.runs.far import look_at
 from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, InputRecord, RunRecord
-from cosmos_core.targets import open_host
+from cosmos_core.targets import Hosts
 from cosmos_core.targets.cache import cached_path
 from cosmos_core.values import Media, Problem
 
@@ -44,6 +44,7 @@ class Refs:
 
     config: Config
     store: Store | None
+    hosts: Hosts
     remember: bool = True
 
     def read(self, slot: str, ref: str) -> InputRecord:
@@ -111,10 +112,29 @@ class Refs:
         if name not in known:
             hint = f"{nearest(name, known)}targets: {', '.join(known)}"
             raise BadRef(f"there is no target {name!r}", hint, "no_such_target")
-        if open_host(self.config.target(name)).stat(path) is None:
-            raise BadRef(f"{path} does not exist on {name}", "check the path there", "no_such_file")
-        there = self._local(slot, path)  # every host of this version is this machine
-        return evolve(there, ref=ref, path=None, target=name, remote=path)
+        target = self.config.target(name)
+        if target.host is None:
+            if not Path(path).exists():
+                raise BadRef(f"{path} does not exist on {name}", "check the path there", "no_such_file")
+            there = self._local(slot, path)
+            return evolve(there, ref=ref, path=None, target=name, remote=path)
+        try:
+            far = look_at(self.hosts.of(target), name, path, self.store if self.remember else None)
+        except FileNotFoundError as error:
+            raise BadRef(f"{path} {error} on {name}", "check the path there", "no_such_file") from None
+        if far.media.kind == "unknown":
+            why = f"{ref} cannot be read as media: {far.why}"
+            raise BadRef(why, "give a file that plays: mp4, png, jpg", "unreadable")
+        return InputRecord(
+            slot=slot,
+            ref=ref,
+            name=PurePosixPath(path).name,
+            target=name,
+            remote=path,
+            sha256=far.sha256,
+            bytes=far.bytes,
+            media=far.media,
+        )
 
     def _looked_at(self, path: Path) -> tuple[str, Media, str]:
         """Digest and media of a file, remembered while size, time and inode stay the same."""
@@ -131,16 +151,14 @@ class Refs:
         return digest, looked.media, looked.why
 
 
-def is_there(record: InputRecord, target: Target) -> bool:
+def is_there(record: InputRecord, target: Target, hosts: Hosts) -> bool:
     """Whether a target can do without the file here: it has that content in its cache, or the output it was."""
     if record.sha256 is None:
         return False
     places = [cached_path(target.work_dir, record.sha256, PurePosixPath(record.name).suffix.lower())]
     if record.remote and record.target == target.name:
         places.append(record.remote)
-    with closing(open_host(target)) as host:
-        found = [host.stat(place) for place in places]
-    return any(stat is not None and stat.bytes == record.bytes for stat in found)
+    return any(found.bytes == record.bytes for found in hosts.of(target).stat(places).values())
 
 
 def _what_is_there(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from cosmos_core.targets.host import Host
 
 _ENDS = re.compile(r"\r\n|\n|\r")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
 
 
 class Lines:
@@ -36,13 +37,11 @@ class Lines:
 class LogCopy:
     """The copy of run.log on this machine. Its own size is the offset, so that a crash loses or doubles nothing."""
 
-    def __init__(self, host: Host, remote: str, copy: Path) -> None:
-        self._host = host
-        self._remote = remote
+    def __init__(self, copy: Path) -> None:
         self.path = copy
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            self._offset = copy.stat().st_size if copy.exists() else 0
+            self.offset = copy.stat().st_size if copy.exists() else 0
         except OSError as error:
             raise _not_kept(copy, error) from error
 
@@ -50,20 +49,37 @@ class LogCopy:
         """What is here already."""
         if self.path.exists():
             with self.path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
+                while chunk := file.read(CHUNK):
                     yield chunk
 
-    def pull(self) -> Iterator[bytes]:
-        """What is new there, kept here before it is given out."""
-        while chunk := self._host.read(self._remote, self._offset, _CHUNK):
-            try:
-                with self.path.open("r+b" if self.path.exists() else "wb") as file:
-                    file.seek(self._offset)
-                    file.write(chunk)
-            except OSError as error:
-                raise _not_kept(self.path, error) from error
-            self._offset += len(chunk)
-            yield chunk
+    def keep(self, chunk: bytes) -> None:
+        """Keep what comes next."""
+        if not chunk:
+            return
+        try:
+            with self.path.open("r+b" if self.path.exists() else "wb") as file:
+                file.seek(self.offset)
+                file.write(chunk)
+        except OSError as error:
+            raise _not_kept(self.path, error) from error
+        self.offset += len(chunk)
+
+
+def complete(copy: Path, host: Host, remote: str) -> None:
+    """Make a copy what the log on the host is, now that nothing is written to it any more.
+
+    Where Docker's daemon went away while the log was followed, words of its client may stand in the copy.
+    """
+    there = host.stat([remote]).get(remote)
+    if there is None:
+        return
+    if copy.is_file() and copy.stat().st_size == there.bytes:
+        asked = host.run(("sha256sum", remote))
+        with copy.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if asked.exit_code or digest in asked.text:
+            return
+    host.get({remote: copy})
 
 
 def _not_kept(path: Path, error: OSError) -> TargetUnusable:

@@ -22,6 +22,7 @@ from cosmos_core.runs.inputs import BadRef, Refs, is_there
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import InputRecord, Link, PromptRecord, RunRecord
+from cosmos_core.targets import Hosts
 from cosmos_core.values import Input, Job, Problem, Request, Site, Toolkit
 
 
@@ -70,6 +71,7 @@ class Planner:
     config: Config
     models: Models
     store: Store | None
+    hosts: Hosts
     remember: bool = True
     problems: list[Problem] = field(factory=list)
 
@@ -233,11 +235,11 @@ class Planner:
         return mended.instance, mended.values, mended.given
 
     def _inputs(self, wish: Wish, source: _Source, target: Target | None) -> tuple[InputRecord, ...]:
-        refs = Refs(config=self.config, store=self.store, remember=self.remember)
+        refs = Refs(config=self.config, store=self.store, hosts=self.hosts, remember=self.remember)
         replaced = {slot for slot, _ in wish.inputs}
         kept = [i for i in source.prompt.inputs if i.slot not in replaced] if source.prompt else []
         for record in kept:
-            if (change := refs.changed(record)) and not (target and is_there(record, target)):
+            if (change := refs.changed(record)) and not (target and is_there(record, target, self.hosts)):
                 hint = f"put it back, or give another with --input {record.slot}=FILE"
                 self._problem(record.slot, f"{record.path} {change}", hint, "input_changed")
         new: list[InputRecord] = []

@@ -1,62 +1,70 @@
-"""Putting a job's files on its host; doing it twice does nothing more."""
+"""Putting a job on its host: what is there is looked at first, then all of it goes. Twice does nothing more."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from attrs import evolve, frozen
+
 from cosmos_core import __version__
-from cosmos_core.config import Target
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.runs.work import STAND_IN, Work, stand_in_archive
 from cosmos_core.store.records import InputRecord
-from cosmos_core.targets.cache import cached_path, ensure
-from cosmos_core.targets.host import Host
-from cosmos_core.targets.jobdir import JobDir
-from cosmos_core.values import Input, Toolkit
+from cosmos_core.targets.cache import cached_path, upload
+from cosmos_core.targets.docker import image_digest
+from cosmos_core.targets.gpus import count_gpus
+from cosmos_core.targets.host import Host, Span, Tree
+from cosmos_core.targets.script import GpuWish, Script
+from cosmos_core.values import Toolkit
+
+OnUpload = Callable[[int, int], None]
+"""Told how many bytes are there, of how many."""
 
 
-def toolkit_version(host: Host, toolkit: Toolkit, repo: str | None) -> str | None:
-    """The version that the toolkit's repository on the host states, if it can be found."""
-    if toolkit.version_in is None or repo is None:
-        return None
-    file, pattern = toolkit.version_in
-    found = re.search(pattern, host.read(f"{repo}/{file}").decode("utf-8", "replace"))
-    return found[1] if found else None
+@frozen(kw_only=True)
+class Found:
+    """What a host has, looked at before a job is put there."""
+
+    host: str
+    toolkit_version: str | None = None
+    image_digest: str | None = None
+    gpus: tuple[int, ...] | None = None  # the indexes that are ours; None: nobody says, and nothing is waited for
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """What of it belongs into a run's provenance."""
+        told = {"host": self.host, "toolkit_version": self.toolkit_version, "image_digest": self.image_digest}
+        return {name: value for name, value in told.items() if value is not None or name != "image_digest"}
 
 
-def stage(work: Work, host: Host, jobdir: JobDir, *, store_id: str) -> None:
-    """Everything the job needs, job.sh last: its presence says that the folder is complete.
-
-    Raises TargetUnusable where something the job needs is not there or cannot be written.
-    """
-    _look_at_needs(work, host)
-    host.mkdir(work.config.target.work_dir)  # first, so that it is ours alone whatever lies in it
-    jobdir.make()
-    for place in work.bundle.places:
-        record = _record_of(place.input, work)
-        there, symbolic = _on_the_host(record, host, work.config.target, jobdir.at("tmp/upload"))
-        host.mkdir(str(PurePosixPath(jobdir.at(place.to)).parent))
-        host.link(there, jobdir.at(place.to), symbolic=symbolic)
-    for file in work.bundle.files:
-        host.mkdir(str(PurePosixPath(jobdir.at(file.path)).parent))
-        host.put(file.content, jobdir.at(file.path))
-    if work.config.target.simulated and work.toolkit.stand_in:
-        host.put(stand_in_archive(work.toolkit.stand_in), jobdir.at(STAND_IN))
-    host.put(_job_json(work, jobdir, store_id), jobdir.at("job.json"))
-    minutes = work.command.resources.minutes
-    limit = work.config.timeout_s or (minutes * 60 if minutes else None)
-    jobdir.write_script(work.script, limit)
+def survey(work: Work, host: Host) -> Found:
+    """Look at what a job needs on its host. Raises TargetUnusable where something is missing."""
+    target, site = work.config.target, work.config.toolkit
+    docker = target.runtime == "docker"
+    digest = image_digest(host, target.docker, site.image) if docker and site.image else None
+    repo = None if target.simulated or work.toolkit.workdir is None else site.repo
+    _look_at_needs(work, host, repo)
+    return Found(
+        host=host.name,
+        toolkit_version=_version(host, work.toolkit, repo),
+        image_digest=digest,
+        gpus=_our_gpus(work, host),
+    )
 
 
-def _look_at_needs(work: Work, host: Host) -> None:
-    needs = list(work.bundle.needs)
-    repo = work.job.site.workdir
+def _look_at_needs(work: Work, host: Host, repo: str | None) -> None:
+    needs = dict(work.bundle.needs)
     if repo is not None:
         where = f'targets.{work.config.target.name}.toolkits."{work.toolkit.name}".repo'
-        needs.append((repo, f"the repository of {work.toolkit.name}: install it there, or correct {where}"))
-    missing = [f"{path}: {remedy}" for path, remedy in needs if host.stat(path) is None]
+        needs[repo] = f"the repository of {work.toolkit.name}: install it there, or correct {where}"
+    for place in work.bundle.places:
+        if there := work.lies_there(place.input):
+            needs[there] = f"it is {place.input.slot}: put it back"
+    found = host.stat(list(needs)) if needs else {}
+    missing = [f"{path}: {remedy}" for path, remedy in needs.items() if path not in found]
     if missing:
         raise TargetUnusable(
             f"{host.name} lacks " + "; ".join(missing),
@@ -64,36 +72,126 @@ def _look_at_needs(work: Work, host: Host) -> None:
         )
 
 
-def _record_of(wanted: Input, work: Work) -> InputRecord:
-    records = (r for r in work.prompt.inputs if (r.slot, r.name, r.sha256) == (wanted.slot, wanted.name, wanted.sha256))
-    found = next(records, None)
-    if found is None:  # the models room has checked that places hold inputs of the request
-        raise AssertionError(f"no input {wanted.slot} in {work.prompt.id}")
-    return found
+def _version(host: Host, toolkit: Toolkit, repo: str | None) -> str | None:
+    """The version that the toolkit's repository on the host states, if it can be found."""
+    if toolkit.version_in is None or repo is None:
+        return None
+    file, pattern = toolkit.version_in
+    (content,) = host.read([Span(f"{repo}/{file}")])
+    found = re.search(pattern, content.decode("utf-8", "replace"))
+    return found[1] if found else None
 
 
-def _on_the_host(record: InputRecord, host: Host, target: Target, staging: str) -> tuple[str, bool]:
-    """Where the file is on the host, uploaded if need be, and whether to link to it symbolically."""
-    if record.remote and record.target == target.name and record.run_id is None:
-        return record.remote, True  # the user's own file: never a second name for it
-    suffix = PurePosixPath(record.name).suffix.lower()
-    if record.sha256 is None or record.bytes is None:
-        raise TargetUnusable(f"{record.ref} was never fetched", hint=f"`cosmos fetch {record.run_id}`, then run again")
-    if record.remote and record.target == target.name:  # an output of an earlier run that is still there: no byte moves
-        found = host.stat(record.remote)
-        if found and found.bytes == record.bytes:
-            cached = cached_path(target.work_dir, record.sha256, suffix)
-            host.mkdir(str(PurePosixPath(cached).parent))
-            host.link(record.remote, cached)
-            return cached, False
-    source = Path(record.path) if record.path else None
-    return ensure(host, target.work_dir, source, record.sha256, record.bytes, suffix, staging=staging), False
+def _our_gpus(work: Work, host: Host) -> tuple[int, ...] | None:
+    """The GPUs that the job may use. Raises TargetUnusable where it wants more than there are."""
+    target, wanted = work.config.target, work.command.resources.gpus
+    if target.simulated or wanted == 0 or target.gpus == 0:
+        return None
+    if target.gpus is None:
+        count = count_gpus(host)
+        if count is None and target.runtime == "docker":
+            raise TargetUnusable(
+                f"the job wants {wanted} GPU{'s' * (wanted > 1)}, and nvidia-smi on {host.name} does not list any",
+                hint=f"set gpus = N in [targets.{target.name}], and run it again",
+            )
+        if count is None:
+            return None
+        ours = tuple(range(count))
+    else:
+        ours = target.gpus if isinstance(target.gpus, tuple) else tuple(range(target.gpus))
+    if wanted > len(ours):
+        raise TargetUnusable(
+            f"the job wants {wanted} GPUs, and {len(ours)} of {host.name} are ours",
+            hint=f"run it again with --gpus {len(ours)}, or correct gpus in [targets.{target.name}]",
+        )
+    return ours
 
 
-def _job_json(work: Work, jobdir: JobDir, store_id: str) -> bytes:
+def stage(work: Work, host: Host, found: Found, *, store_id: str, on_upload: OnUpload | None = None) -> None:
+    """Everything the job needs, job.sh last: its presence says that the folder is complete.
+
+    Raises TargetUnusable where something cannot be written.
+    """
+    target = work.config.target
+    host.lay_out(target.work_dir, Tree())  # first, so that it is ours alone whatever lies in it
+    cached = _bring_inputs(work, host, on_upload)
+    folders = ["inputs", "outputs", "tmp"]
+    links: list[tuple[str, str]] = []
+    symbolic: list[tuple[str, str]] = []
+    files: list[tuple[str, bytes, int]] = []
+    for place in work.bundle.places:
+        there = work.lies_there(place.input)
+        if there is None:
+            links.append((place.to, cached[work.record_of(place.input)]))
+        elif target.runtime == "docker":
+            files.append((place.to, b"", 0o600))  # where it will be mounted
+        else:
+            symbolic.append((place.to, there))
+    files += [(file.path, file.content, 0o600) for file in work.bundle.files]
+    if target.simulated and work.toolkit.stand_in:
+        files.append((STAND_IN, stand_in_archive(work.toolkit.stand_in), 0o600))
+    files.append(("job.json", _job_json(work, store_id), 0o600))
+    files.append(("job.sh", _script(work, found, store_id), 0o700))
+    host.lay_out(work.job.dir, Tree(folders=folders, links=links, symbolic=symbolic, files=files))
+
+
+def _bring_inputs(work: Work, host: Host, on_upload: OnUpload | None) -> Mapping[InputRecord, str]:
+    """Where each input is in the host's cache; those that are not there yet are brought."""
+    work_dir = work.config.target.work_dir
+    records = [work.record_of(place.input) for place in work.bundle.places if not work.lies_there(place.input)]
+    places: dict[InputRecord, str] = {}
+    for record in records:
+        if record.sha256 is None:
+            hint = f"`cosmos fetch {record.run_id}`, then run again"
+            raise TargetUnusable(f"{record.ref} was never fetched", hint=hint)
+        places[record] = cached_path(work_dir, record.sha256, PurePosixPath(record.name).suffix.lower())
+    outputs = {r: r.remote for r in records if r.remote and r.target == work.config.target.name}
+    there = host.stat([*places.values(), *outputs.values()]) if places else {}
+    missing: dict[str, InputRecord] = {}
+    for record, place in places.items():
+        if place in there and there[place].bytes == record.bytes:
+            continue
+        remote = outputs.get(record)  # an output of an earlier run that is still there: no byte moves
+        if remote and remote in there and there[remote].bytes == record.bytes:
+            host.link(remote, place)
+        else:
+            missing[place] = record
+    total, done = sum(record.bytes or 0 for record in missing.values()), 0
+
+    def moved(count: int) -> None:
+        nonlocal done
+        done += count
+        if on_upload:
+            on_upload(done, total)
+
+    for place, record in missing.items():
+        upload(host, Path(record.path) if record.path else None, place, record.sha256 or "", on_bytes=moved)
+    return places
+
+
+def _script(work: Work, found: Found, store_id: str) -> bytes:
+    target, wanted = work.config.target, work.command.resources
+    user = str(work.run.metadata.get("user") or "?")
+    limit = work.config.timeout_s or (wanted.minutes * 60 if wanted.minutes else None)
+    gpus = None
+    if found.gpus is not None:
+        gpus = GpuWish(
+            count=wanted.gpus,
+            allowed=found.gpus,
+            lock_dir=target.lock_dir,
+            if_busy=work.config.if_busy,
+            owner=f"user={re.sub(r'[^A-Za-z0-9_.@-]', '_', user)} store={store_id}",
+        )
+    job_id = work.job.dir.rpartition("/")[2]
+    labelled = evolve(work, labels={"cosmos.store": store_id, "cosmos.user": user, "cosmos.run": work.run.id})
+    script = Script(job_id=job_id, dir=work.job.dir, runtime=labelled.runtime, gpus=gpus, time_limit_s=limit)
+    return script.content
+
+
+def _job_json(work: Work, store_id: str) -> bytes:
     """Whose job this is, for people and programs that find the folder."""
     about = {
-        "job": jobdir.job_id,
+        "job": work.job.dir.rpartition("/")[2],
         "store": store_id,
         "user": work.run.metadata.get("user"),
         "runs": [request.id for request in work.job.requests],

@@ -7,23 +7,22 @@ from collections.abc import Iterator
 
 from cosmos_core.media import warm_up
 from cosmos_core.runs.lease import Lease, LeaseLost
-from cosmos_core.runs.log import Lines, LogCopy
+from cosmos_core.runs.log import CHUNK, Lines, LogCopy
 from cosmos_core.runs.work import Work
+from cosmos_core.targets.host import Span
 from cosmos_core.targets.jobdir import Evidence, JobDir
+from cosmos_core.targets.rounds import Rounds
 from cosmos_core.values import Progress
-
-_SHORTEST_S = 0.01
-_LONGEST_S = 0.03
-_LOOK_EVERY_S = 2.0
 
 
 class Watch:
-    """Follows one job. After `follow`, `evidence` says how it ended; None if it goes on."""
+    """Follows one job. After `follow`, `evidence` says how it ended or stands; None if it goes on."""
 
-    def __init__(self, *, work: Work, jobdir: JobDir, log: LogCopy, lease: Lease) -> None:
+    def __init__(self, *, work: Work, jobdir: JobDir, rounds: Rounds, log: LogCopy, lease: Lease) -> None:
         self.evidence: Evidence | None = None
         self.fraction: float | None = None
         self._jobdir = jobdir
+        self._rounds = rounds
         self._log = log
         self._lease = lease
         self._lines = Lines()
@@ -34,31 +33,40 @@ class Watch:
         yield from self._remembered()
         if not once:
             warm_up()  # the job is busy now, and its outputs will be looked into
-        pause, looked = _SHORTEST_S, time.monotonic()
+        pause, looked = 0.0, time.monotonic()
         while True:
-            code = self._jobdir.ended()  # asked before the log is read, so that its last lines are not missed
-            quiet = True
-            for chunk in self._log.pull():
-                quiet = False
-                yield from self._told(chunk)
+            code, chunk = self._look(0.0 if once else pause)
+            yield from self._told(chunk)
+            if len(chunk) == CHUNK:
+                pause = 0.0  # there is more of it
+                continue
             if code is not None:
                 yield from self._of_lines(self._lines.rest())
                 self.evidence = Evidence(state="ended", exit_code=code)
                 return
-            if once or time.monotonic() - looked > _LOOK_EVERY_S:
+            if once or time.monotonic() - looked > self._rounds.closely:
                 looked = time.monotonic()
-                evidence = self._jobdir.look()
+                evidence = self._rounds.look(self._jobdir)
                 if evidence.state not in ("alive", "ended"):
-                    for chunk in self._log.pull():  # its last words
-                        yield from self._told(chunk)
+                    _, chunk = self._look(0.0)  # its last words
+                    yield from self._told(chunk)
                     self.evidence = evidence
                     return
                 if once and evidence.state == "alive":
                     return
             if self._lease.lost:
                 raise LeaseLost
-            pause = min(pause * 1.3, _LONGEST_S) if quiet else _SHORTEST_S
-            time.sleep(pause)
+            pause = self._rounds.shortest if chunk else min(pause * 1.3 + 0.001, self._rounds.longest)
+
+    def _look(self, pause: float) -> tuple[int | None, bytes]:
+        """The exit code if there is one, and what is new in the log; in this order, so that nothing is missed."""
+        spans = (
+            Span(self._jobdir.at("exit_code"), 0, 16),
+            Span(self._jobdir.at("run.log"), self._log.offset, CHUNK),
+        )
+        code, chunk = self._rounds.read(spans, pause=pause)
+        self._log.keep(chunk)
+        return (int(code) if code.strip() else None), chunk
 
     def _remembered(self) -> Iterator[Progress]:
         """What the part of the log that is here already comes to: the reader needs all of it, nobody else does."""

@@ -7,12 +7,12 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cosmos_core.config import Target, expand
 from cosmos_core.convert import from_json
@@ -20,9 +20,11 @@ from cosmos_core.errors import ConfigError
 from cosmos_core.models import Model, Models
 from cosmos_core.parameters import Reading, read
 from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site, without
-from cosmos_core.store.records import PromptRecord, RunRecord
-from cosmos_core.targets.process import work
-from cosmos_core.values import PYTHON, Bundle, Command, Job, Request, Toolkit
+from cosmos_core.store.records import InputRecord, PromptRecord, RunRecord
+from cosmos_core.targets.docker import Container, Mount, container
+from cosmos_core.targets.process import process
+from cosmos_core.targets.script import Runtime
+from cosmos_core.values import PYTHON, Bundle, Command, Input, Job, Request, Toolkit
 
 STAND_IN = "stand_in.pyz"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -40,6 +42,7 @@ class Work:
     job: Job[Any]
     bundle: Bundle
     command: Command
+    labels: Mapping[str, str] = field(factory=dict)  # for what is made on the host: whose it is
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -62,9 +65,71 @@ class Work:
         }
 
     @property
-    def script(self) -> str:
-        """The same as the body of job.sh's `work`."""
-        return work(self.argv, self.env, self.cwd)
+    def runtime(self) -> Runtime:
+        """How the target does it, as the parts of a script."""
+        if self.config.target.runtime == "process":
+            return process(self.argv, self.env, self.cwd)
+        return container(self._container())
+
+    def _container(self) -> Container:
+        target, site = self.config.target, self.config.toolkit
+        if site.image is None:
+            raise ConfigError(
+                f"target {target.name} does not say which image {self.toolkit.name} is in",
+                hint=f'add image = "..." to [targets.{target.name}.toolkits."{self.toolkit.name}"], and run it again',
+            )
+        shm = self.command.resources.shm_gb
+        return Container(
+            docker=target.docker,
+            image=site.image,
+            argv=self.argv,
+            env=self.env,
+            cwd=self.cwd,
+            mounts=tuple(self._mounts(site.repo)),
+            volumes=site.volumes or (),
+            ipc=target.ipc,
+            shm_size=target.shm_size or (f"{shm:g}g" if shm and not target.ipc else None),
+            labels={"cosmos.job": self.job.dir.rpartition("/")[2], **self.labels},
+        )
+
+    def _mounts(self, repo: str | None) -> Iterator[Mount]:
+        """The job's folder, at its own path, with its inputs on top, read-only; the repository where it belongs."""
+        yield Mount(source=self.job.dir, to=self.job.dir)
+        yield Mount(source=self.job.path("inputs"), to=self.job.path("inputs"), read_only=True)
+        for place in self.bundle.places:
+            if there := self.lies_there(place.input):
+                yield Mount(source=there, to=self.job.path(place.to), read_only=True)
+        if repo is not None and self.toolkit.workdir is not None:
+            yield Mount(source=repo, to=self.toolkit.workdir)
+        for path in self.config.target.mounts:
+            yield Mount(source=path, to=path)
+        for path in self._settings_paths():
+            yield Mount(source=path, to=path, read_only=True)
+
+    def _settings_paths(self) -> Iterator[str]:
+        """Those of the toolkit's settings that are paths on the host."""
+        settings = self.job.site.settings
+        for setting in getattr(settings, "__attrs_attrs__", ()):
+            value = getattr(settings, setting.name)
+            if isinstance(value, PurePosixPath):
+                yield str(value)
+
+    def record_of(self, wanted: Input) -> InputRecord:
+        """What the prompt remembers of an input."""
+        same = (
+            r for r in self.prompt.inputs if (r.slot, r.name, r.sha256) == (wanted.slot, wanted.name, wanted.sha256)
+        )
+        found = next(same, None)
+        if found is None:  # the models room has checked that places hold inputs of the request
+            raise AssertionError(f"no input {wanted.slot} in {self.prompt.id}")
+        return found
+
+    def lies_there(self, wanted: Input) -> str | None:
+        """Where on the target a file of the user's own lies: never copied, never linked."""
+        record = self.record_of(wanted)
+        if record.target == self.config.target.name and record.run_id is None:
+            return record.remote
+        return None
 
 
 def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None) -> Request[Any]:
@@ -116,7 +181,9 @@ def whole_argv(command: Command, toolkit: Toolkit, config: ExecutionConfig, dir:
     if config.target.simulated and toolkit.stand_in:
         real = tuple("python" if word == PYTHON else word for word in command.argv)
         return (sys.executable, f"{dir}/{STAND_IN}", *real)
-    python = sys.executable if toolkit.workdir is None else "python"
+    # a toolkit without a repository runs scripts of ours: by this Python here, by the host's elsewhere
+    here = config.target.host is None and config.target.runtime == "process"
+    python = "python" if toolkit.workdir is not None else sys.executable if here else "python3"
     argv = tuple(python if word == PYTHON else word for word in command.argv)
     return (*(config.toolkit.prefix or ()), *argv)
 

@@ -20,7 +20,7 @@ from cosmos_core.errors import ConfigError
 from cosmos_core.store import faults
 from cosmos_core.store.tables import store as store_table
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. Alembic is only imported where a database is not at it: that takes a quarter second."""
 
 _BUSY_S = 30.0

@@ -68,6 +68,14 @@ class Paused:
 
 
 @frozen(kw_only=True)
+class Queue:
+    """The place of a run in its host's line for GPUs, when it was last looked at."""
+
+    position: int  # 1: next
+    ahead: int  # jobs that wait before it
+
+
+@frozen(kw_only=True)
 class ProgressRecord:
     """One row of progress; `stage` is preparing, uploading, queued, inference or downloading."""
 
@@ -133,6 +141,7 @@ class RunRecord:
     metadata: Mapping[str, Any] = field(factory=dict)  # provenance
     warnings: tuple[str, ...] = ()
     paused: Paused | None = None
+    queue: Queue | None = None  # None: it does not wait for GPUs
     cancel_requested_at: datetime | None = None
     reachable: bool | None = None
     checked_at: datetime | None = None

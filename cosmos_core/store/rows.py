@@ -17,11 +17,12 @@ from cosmos_core.store.records import (
     Paused,
     ProgressRecord,
     PromptRecord,
+    Queue,
     RunRecord,
 )
 from cosmos_core.values import Failure, Media
 
-_RUN_JSON = {"paused", "error"}
+_RUN_JSON = {"paused", "queue", "error"}
 _OUTPUTS = ("values", "text")
 
 
@@ -77,7 +78,7 @@ def run_row(run: RunRecord) -> dict[str, Any]:
     return (
         row
         | run_changes({"values": run.values, "text": run.text, "warnings": run.warnings})
-        | run_changes({"paused": run.paused, "error": run.error})
+        | run_changes({"paused": run.paused, "queue": run.queue, "error": run.error})
     )
 
 
@@ -107,12 +108,13 @@ def run_of(
     """A run from its rows."""
     columns = dict(row._mapping)
     outputs = columns.pop("outputs")
-    paused, error, warnings = (columns.pop(name) for name in ("paused", "error", "warnings"))
+    paused, queue, error, warnings = (columns.pop(name) for name in ("paused", "queue", "error", "warnings"))
     return RunRecord(
         **columns,
         values=outputs.get("values", {}),
         text=outputs.get("text"),
         paused=from_json(Paused, paused) if paused else None,
+        queue=from_json(Queue, queue) if queue else None,
         error=from_json(Failure, error) if error else None,
         warnings=tuple(warnings),
         tags=tuple(tags),

@@ -112,6 +112,7 @@ runs = Table(
     Column("metadata", JSON, nullable=False),
     Column("warnings", JSON, nullable=False),
     Column("paused", JSON(none_as_null=True)),
+    Column("queue", JSON(none_as_null=True)),
     Column("cancel_requested_at", Time),
     Column("reachable", Boolean),
     Column("checked_at", Time),

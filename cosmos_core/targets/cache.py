@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.host import Host
+from cosmos_core.targets.host import Host, OnBytes
 
 
 def cached_path(work_dir: str, sha256: str, suffix: str) -> str:
@@ -13,31 +13,18 @@ def cached_path(work_dir: str, sha256: str, suffix: str) -> str:
     return f"{work_dir}/inputs/{sha256[:2]}/{sha256}{suffix}"
 
 
-def ensure(host: Host, work_dir: str, source: Path | None, sha256: str, size: int, suffix: str, *, staging: str) -> str:
-    """The cached file of that content, uploaded from `source` by way of `staging` if it is not there yet.
+def upload(host: Host, source: Path | None, place: str, sha256: str, *, on_bytes: OnBytes | None = None) -> None:
+    """Bring a file into its place in the cache, which it only gets once its digest is known to be right.
 
-    A file gets its name in the cache only once its digest is known to be right.
-
-    Raises TargetUnusable if neither the cache nor `source` has it.
+    Raises TargetUnusable if `source` is gone or is not what it was.
     """
-    place = cached_path(work_dir, sha256, suffix)
-    found = host.stat(place)
-    if found is not None and found.bytes == size:
-        return place
     if source is None or not source.is_file():
         raise TargetUnusable(
             f"{source} is gone, and {host.name} does not have it",
             hint="put the file back, then `cosmos sync`",
         )
-    right = host.put(source, staging, mode=0o400) == sha256
-    if right:
-        host.mkdir(str(Path(place).parent))
-        host.remove(place)  # nothing, or not the whole file
-        host.link(staging, place)
-    host.remove(staging)
-    if not right:
+    if host.put(source, place, mode=0o400, sha256=sha256, on_bytes=on_bytes) != sha256:
         raise TargetUnusable(
             f"{source} has changed since the prompt was stored",
             hint="put the file back, or run again with the new one",
         )
-    return place

@@ -1,12 +1,18 @@
-"""The seam below which hosts differ: a few verbs on files and commands."""
+"""The seam below which hosts differ: a few verbs on files and commands.
+
+The verbs take many things at once where a job has many, so that a host far away is asked once and not forty times.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import frozen
+
+OnBytes = Callable[[int], None]
+"""Told how many bytes more have moved."""
 
 
 @frozen(kw_only=True)
@@ -22,6 +28,11 @@ class Completed:
         """Standard output as text, without the last newline."""
         return self.out.decode("utf-8", "replace").rstrip("\n")
 
+    @property
+    def words(self) -> str:
+        """What it complained of, else what it said."""
+        return self.err.decode("utf-8", "replace").strip() or self.text.strip()
+
 
 @frozen(kw_only=True)
 class Stat:
@@ -32,43 +43,70 @@ class Stat:
     is_dir: bool
 
 
+class Span(NamedTuple):
+    """Some bytes of a file."""
+
+    path: str
+    offset: int = 0
+    limit: int = 1 << 20
+
+
+@frozen(kw_only=True)
+class Tree:
+    """What a folder is to hold: paths relative to it, folders above them made as needed."""
+
+    folders: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()  # (path, the file whose second name it is): hard
+    symbolic: Sequence[tuple[str, str]] = ()  # (path, what it points to)
+    files: Sequence[tuple[str, bytes, int]] = ()  # (path, content, mode)
+
+
 class Host(Protocol):
     """A machine that jobs run on. Paths are absolute, as the host has them.
 
     Every verb raises TargetUnusable when the host itself is the trouble (unreachable, full, not ours to write),
-    with `transient` where trying again may help.
+    with `transient` where trying again may help. Safe to use from several threads.
     """
 
     @property
     def name(self) -> str:
         """How people call the machine."""
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", new_session: bool = False) -> Completed:
-        """Run a command to its end. With `new_session`, what it leaves behind outlives the connection."""
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", detached: bool = False) -> Completed:
+        """Run a command to its end. With `detached`, what it leaves behind outlives the connection."""
 
-    def put(self, source: Path | bytes, to: str, *, mode: int = 0o600) -> str:
-        """Write a file, atomically, and return the SHA-256 of what was written."""
+    def stat(self, paths: Sequence[str]) -> Mapping[str, Stat]:
+        """Size and age of those that are there; links are followed."""
 
-    def get(self, source: str, to: Path) -> None:
-        """Bring a file here, atomically."""
-
-    def link(self, source: str, to: str, *, symbolic: bool = False) -> None:
-        """Link `to` to the file `source`; nothing happens where it is there already."""
-
-    def stat(self, path: str) -> Stat | None:
-        """Size and age, or None where there is nothing."""
+    def read(self, spans: Sequence[Span]) -> Sequence[bytes]:
+        """The bytes of each span; empty at a file's end or where there is none."""
 
     def list(self, path: str) -> Mapping[str, int]:
-        """Every file below a folder, by relative path, with its size; empty where there is no folder."""
+        """Every file below a folder, by relative path, with its size; links left out; empty without a folder."""
 
-    def mkdir(self, path: str) -> None:
-        """Make a folder of our own (0700), and what is missing above it."""
+    def lay_out(self, folder: str, tree: Tree) -> None:
+        """Make a folder of our own (0700) that holds all this. Doing it again changes nothing.
+
+        What is there already stays, but for files, which are written anew. The last file gets its name only once
+        all the rest is there, so that its presence says that the folder is complete.
+        """
+
+    def put(
+        self, source: Path, to: str, *, mode: int = 0o600, sha256: str | None = None, on_bytes: OnBytes | None = None
+    ) -> str:
+        """Bring a file there, atomically, and return the SHA-256 of what arrived.
+
+        Where `sha256` is given and something else arrived, `to` is left as it was.
+        """
+
+    def get(self, files: Mapping[str, Path], *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
+        """Bring files here (path there -> path here), each atomically; the SHA-256 of each, the same at both ends."""
+
+    def link(self, source: str, to: str) -> None:
+        """Give the file `source` a second name `to`; nothing happens where that is there already."""
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all that is in it; nothing happens where there is none."""
-
-    def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
-        """Some bytes of a file; empty at its end or where it is absent."""
 
     def close(self) -> None:
         """Let go of the machine."""

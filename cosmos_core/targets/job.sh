@@ -1,9 +1,10 @@
 #!/bin/sh
 # One job on its host: `sh job.sh start | look | stop`.
-# It claims its folder, runs the work in a session of its own, keeps the log and the time limit, and writes
-# exit_code as its last act. It needs nothing but a POSIX shell, and nobody has to be watching.
+# Its keeper claims the folder, waits for GPUs, starts the work, keeps the log and the time limit, and writes exit_code
+# as its last act. Nobody has to be watching. It needs a POSIX shell; Docker and flock only where they are used.
 
 @SETTINGS@
+state='' keeper='' chosen='' ticket='' away=''
 
 cd "$dir" || exit 1
 
@@ -23,29 +24,34 @@ born() {
     fi
 }
 
-# Every process of the work carries the job's id: workers that started sessions of their own are found as well.
+# A claim is a symbolic link: made in one step, complete with all it has to say. Claims are numbered: where a keeper died
+# before the work began, or left a container to itself, the next one claims anew, and nobody else can.
+newest_claim() {
+    claims=0
+    while [ -h "claim.$((claims + 1))" ]; do claims=$((claims + 1)); done
+}
+keeper_lives() {
+    newest_claim
+    [ "$claims" -gt 0 ] || return
+    set -- $(readlink "claim.$claims")
+    [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ] && keeper=$1
+}
+
+# Processes of ours carry the job's id: workers that started sessions of their own are found as well.
 # Where there is no /proc, those of the keeper's process group.
-workers() {
+processes() {
     if [ -d /proc/self ]; then
         grep -lsxzF "COSMOS_JOB=$job" /proc/[0-9]*/environ | cut -d/ -f3
     else
-        set -- $(readlink claim)
+        newest_claim
+        set -- $(readlink "claim.$claims")
         pgrep -g "${1:-0}" | grep -vx "${1:-0}"
     fi
 }
-
-# claim is a symbolic link: made in one step, complete with all it has to say.
-keeper_lives() {
-    set -- $(readlink claim)
-    [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ]
-}
-
-finish() { echo "$1" > exit_code.part && mv exit_code.part exit_code; }
-
-stop_workers() {
+end_processes() { # TERM, wait, KILL
     tenths=0
     signal=TERM
-    while left=$(workers) && [ -n "$left" ]; do
+    while left=$(processes) && [ -n "$left" ]; do
         kill -"$signal" $left 2>/dev/null
         sleep 0.1 2>/dev/null || sleep 1
         tenths=$((tenths + 1))
@@ -53,86 +59,136 @@ stop_workers() {
     done
 }
 
+nap() { # a signal ends it
+    { sleep "$1" 2>/dev/null || sleep 1; } 7<&- 8<&- &
+    wait $!
+}
+
+@RUNTIME@
+
+@LINE@
+
+# exit_code is written into a block that was there from the start: a full disk must not swallow it.
+reserve() { [ -e exit_code.part ] || printf '%-9s\n' '' > exit_code.part; }
+finish() {
+    until printf '%-9s\n' "$1" 1<> exit_code.part && mv exit_code.part exit_code; do nap 1; done
+    leave_line
+    clean_up
+    exit
+}
+
 expire() {
-    seconds=0
+    read -r begun < started
+    seconds=$(($(date +%s) - begun))
     while [ "$seconds" -lt "$limit" ]; do
         sleep 1
-        kill -0 "$me" 2>/dev/null || [ -n "$(workers)" ] || exit # a keeper may be killed, and its work go on
+        kill -0 "$me" 2>/dev/null || work_goes_on || exit # a keeper may be killed, and its work go on
         seconds=$((seconds + 1))
     done
     : > timed_out
-    stop_workers
+    stop_work
 }
 
 keep() { # NAME=VALUE ...
     trap : TERM INT HUP
     { read -r me _ < /proc/self/stat || me=$(exec sh -c 'echo "$PPID"'); } 2>/dev/null # $$ is our parent's
-    ln -s "$me $(born "$me") $(boot)" claim 2>/dev/null || exit 0
-    : > started
-    (
-        trap - TERM INT HUP
-        COSMOS_JOB=$job
-        export COSMOS_JOB
-        while [ $# -gt 0 ]; do # only here: a secret called `limit` or `PATH` is the work's, not ours
-            export "$1"
-            shift
-        done
-        work
-    ) &
-    worker=$!
+    ! keeper_lives || exit
+    ln -s "$me $(born "$me") $(boot)" "claim.$((claims + 1))" 2>/dev/null || exit
+    [ ! -f exit_code ] || exit
+    reserve
+    [ -e run.log ] || : > run.log
+    [ "$claims" = 0 ] || work_state # of an earlier keeper
+    case ${state:-none} in
+    away) exit ;;
+    none)
+        [ ! -f started ] || exit # it ran, and what became of it is for others to judge
+        take_gpus || { [ -f stopped ] && finish 143; } || exit
+        [ ! -f stopped ] || finish 143
+        start_work "$@" || { leave_line && exit; }
+        ;;
+    esac
+    [ -f started ] || date +%s > started
     timer=
     if [ -n "$limit" ]; then
-        expire &
+        expire 7<&- 8<&- &
         timer=$!
     fi
-    wait "$worker"
-    code=$?
-    while kill -0 "$worker" 2>/dev/null; do # a signal to us ended the wait, not the work
-        wait "$worker"
-        code=$?
-    done
+    await_work
     [ -z "$timer" ] || kill "$timer" 2>/dev/null # what ended in time did, though its leftovers may take a while
-    stop_workers
+    end_leftovers
     finish "$code"
+}
+
+begin() { # NAME=VALUE ...
+    (
+        exec < /dev/null >> keeper.log 2>&1 # not as redirections of a function: dash keeps copies of the old ones open
+        keep "$@"
+    ) &
+}
+
+look() {
+    if keeper_lives; then
+        if [ -f started ]; then echo alive; elif place=$(place_in_line); then echo "waiting $place"; else echo starting; fi
+        return
+    fi
+    [ "$claims" = 0 ] || work_state
+    case ${state:-none} in
+    away) echo away ;;
+    untended) echo untended ;; # its keeper is dead, and a new one can collect what it comes to
+    alive) echo alive ;;
+    none)
+        if [ -f exit_code ]; then # it ended while we looked
+            tell_end
+        elif [ -f started ]; then
+            echo gone
+        else
+            echo idle # nothing of it ever ran: it may be started
+        fi
+        ;;
+    esac
+}
+tell_end() {
+    read -r code < exit_code
+    echo "ended $code"
+}
+
+stop() {
+    : > stopped
+    while [ ! -f exit_code ]; do
+        state=
+        if keeper_lives; then
+            kill -TERM "$keeper" 2>/dev/null # it may be napping
+            [ ! -f started ] || stop_work
+        else
+            stop_work
+            work_state
+            case $state in
+            none) # its keeper is dead or nobody had started it, and now nobody will
+                if ln -s stopped "claim.$((claims + 1))" 2>/dev/null; then
+                    reserve
+                    finish 143
+                fi
+                ;;
+            untended) begin ;;
+            esac
+        fi
+        if [ "$state" = away ]; then
+            echo "$away" >&2
+            exit 1
+        fi
+        [ -f exit_code ] || sleep 0.1 2>/dev/null || sleep 1
+    done
 }
 
 case $1 in
 start)
     # Secrets come on standard input and stay in memory: NAME=VALUE lines.
     shift
-    while IFS= read -r line; do
-        set -- "$@" "$line"
+    while IFS= read -r secret; do
+        set -- "$@" "$secret"
     done
-    (
-        exec </dev/null >>run.log 2>&1 # not as redirections of a function: dash keeps copies of the old ones open
-        keep "$@"
-    ) &
+    (true >> keeper.log) && rm -f busy refused && begin "$@"
     ;;
-look)
-    if [ -f exit_code ]; then
-        echo "ended $(cat exit_code)"
-    elif [ ! -h claim ]; then
-        echo unclaimed
-    elif keeper_lives || [ -n "$(workers)" ]; then
-        echo alive
-    elif [ -f exit_code ]; then # it ended while we looked
-        echo "ended $(cat exit_code)"
-    else
-        echo gone
-    fi
-    ;;
-stop)
-    [ -f exit_code ] && exit
-    : > stopped
-    if ln -s stopped claim 2>/dev/null; then
-        finish 143 # nobody had started it, and now nobody will
-    else
-        stop_workers
-        while [ ! -f exit_code ] && keeper_lives; do
-            sleep 0.1 2>/dev/null || sleep 1
-            stop_workers
-        done
-        [ -f exit_code ] || finish 143 # its keeper is dead, and now so is its work
-    fi
-    ;;
+look) if [ -f exit_code ]; then tell_end; else look; fi ;;
+stop) [ -f exit_code ] || stop ;;
 esac

@@ -1,31 +1,38 @@
-"""A job's directory on its host: written once, started once, looked at as often as one likes."""
+"""A job's directory on its host: started once, looked at as often as one likes."""
 
 from __future__ import annotations
 
-import math
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import resources
 from typing import Literal
 
 from attrs import frozen
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.host import Host
+from cosmos_core.targets.host import Host, Span
 
-GRACE_S = 10  # from TERM to KILL
-
-State = Literal["absent", "unclaimed", "alive", "ended", "gone"]
-_UNENDED: dict[str, State] = {"unclaimed": "unclaimed", "alive": "alive", "gone": "gone"}
+State = Literal["absent", "idle", "starting", "waiting", "alive", "untended", "ended", "gone", "away"]
+_STATES: dict[str, State] = {
+    "absent": "absent",  # there is no such folder, or it is not complete
+    "idle": "idle",  # nothing of it ever ran: it may be started
+    "starting": "starting",
+    "waiting": "waiting",  # in the line for GPUs
+    "alive": "alive",
+    "untended": "untended",  # a container whose keeper is dead: started again, it gets a new one
+    "ended": "ended",
+    "gone": "gone",  # it ran and left no exit code
+    "away": "away",  # Docker does not answer
+}
+_LOOK = 'for job; do if [ -f "$job/job.sh" ]; then sh "$job/job.sh" look || echo "?"; else echo absent; fi; done'
 
 
 @frozen(kw_only=True)
 class Evidence:
-    """What a host tells of a job. Only "ended" has an exit code; "gone" left none."""
+    """What a host tells of a job. Only "ended" has an exit code, only "waiting" knows how many are ahead."""
 
     state: State
     exit_code: int | None = None
+    ahead: int | None = None
 
 
 @frozen(kw_only=True)
@@ -40,65 +47,72 @@ class JobDir:
         """A path below it."""
         return f"{self.path}/{rel}"
 
-    def make(self) -> None:
-        """The folder with what every job has; outputs/ and tmp/ start empty."""
-        for folder in ("", "/inputs", "/outputs", "/tmp"):  # noqa: S108  a folder of the job's own
-            self.host.mkdir(self.path + folder)
-
-    def write_script(self, work: str, time_limit_s: float | None) -> None:
-        """job.sh around the runtime's `work`; its presence says that the folder is complete."""
-        settings = "\n".join(
-            (
-                f"job={shlex.quote(self.job_id)}",
-                f"dir={shlex.quote(self.path)}",
-                f"limit={'' if time_limit_s is None else math.ceil(time_limit_s)}",
-                f"grace={GRACE_S * 10}",
-                "work() {",
-                work,
-                "}",
-            )
-        )
-        template = (resources.files("cosmos_core.targets") / "job.sh").read_text(encoding="utf-8")
-        self.host.put(template.replace("@SETTINGS@", settings).encode(), self.at("job.sh"), mode=0o700)
-
     def start(self, secrets: Mapping[str, str]) -> None:
         """Start the job unless somebody has; secrets travel on standard input and stay in memory."""
         lines = "".join(f"{name}={value}\n" for name, value in secrets.items())
-        done = self.host.run(("sh", self.at("job.sh"), "start"), stdin=lines.encode(), new_session=True)
+        done = self.host.run(("sh", self.at("job.sh"), "start"), stdin=lines.encode(), detached=True)
         if done.exit_code:
             raise TargetUnusable(
-                f"job.sh did not start on {self.host.name}: {done.err.decode(errors='replace').strip()}"
+                f"job.sh did not start on {self.host.name}: {done.words}",
+                hint="put that right there, then `cosmos sync` goes on with the run",
             )
 
     def look(self) -> Evidence:
         """What became of it."""
-        if self.host.stat(self.at("job.sh")) is None:
-            return Evidence(state="absent")
-        done = self.host.run(("sh", self.at("job.sh"), "look"))
-        state, _, code = done.text.partition(" ")
-        if state == "ended":
-            return Evidence(state="ended", exit_code=int(code))
-        if state in _UNENDED:
-            return Evidence(state=_UNENDED[state])
-        raise TargetUnusable(
-            f"job.sh on {self.host.name} gave no answer: {done.err.decode(errors='replace').strip() or done.text!r}",
-            transient=True,
-        )
+        return look_at(self.host, (self,))[0]
 
-    def ended(self) -> int | None:
-        """The exit code if there is one: the cheap look, for those who look often."""
-        text = self.host.read(self.at("exit_code"))
-        return int(text) if text.strip() else None
+    def refusal(self) -> tuple[str, str]:
+        """Why a job that is idle was not started: ("busy" or "refused", words), or two empty texts."""
+        names = ("refused", "busy")
+        found = self.host.read([Span(self.at(name)) for name in names])
+        told = (
+            (name, data.decode("utf-8", "replace").strip()) for name, data in zip(names, found, strict=True) if data
+        )
+        return next(told, ("", ""))
 
     def started_at(self) -> datetime | None:
         """When the command began, by the host's clock; None if it has not."""
-        found = self.host.stat(self.at("started"))
+        path = self.at("started")
+        found = self.host.stat([path]).get(path)
         return datetime.fromtimestamp(found.mtime_ns / 1e9, UTC) if found else None
 
-    def has(self, mark: Literal["stopped", "timed_out", "started"]) -> bool:
-        """Whether job.sh left that mark."""
-        return self.host.stat(self.at(mark)) is not None
+    def marks(self) -> frozenset[str]:
+        """Those of the marks that job.sh may leave that are there."""
+        names = {self.at(name): name for name in ("stopped", "timed_out", "out_of_memory", "outputs")}
+        return frozenset(names[path] for path in self.host.stat(list(names)))
 
     def stop(self) -> None:
         """End the whole job and only that job: TERM, wait, KILL. Nothing that never started ever will."""
-        self.host.run(("sh", self.at("job.sh"), "stop"))
+        done = self.host.run(("sh", self.at("job.sh"), "stop"))
+        if done.exit_code:
+            raise TargetUnusable(
+                f"the job could not be stopped on {self.host.name}: {done.words}",
+                hint="`cosmos sync` tries again",
+                transient=True,
+            )
+
+
+def look_at(host: Host, jobs: Sequence[JobDir]) -> Sequence[Evidence]:
+    """What became of several jobs of one host, by one command."""
+    done = host.run(("sh", "-c", _LOOK, "sh", *(job.path for job in jobs)))
+    lines = done.text.split("\n")
+    if len(lines) != len(jobs):
+        raise _unanswered(host, done.words)
+    return [_evidence(host, line, done.words) for line in lines]
+
+
+def _evidence(host: Host, line: str, words: str) -> Evidence:
+    word, _, rest = line.partition(" ")
+    number = int(rest) if rest.strip().lstrip("-").isdecimal() else None
+    state = _STATES.get(word)
+    if state is None or (state in ("ended", "waiting") and number is None):
+        raise _unanswered(host, words)
+    return Evidence(
+        state=state,
+        exit_code=number if state == "ended" else None,
+        ahead=number if state == "waiting" else None,
+    )
+
+
+def _unanswered(host: Host, words: str) -> TargetUnusable:
+    return TargetUnusable(f"job.sh on {host.name} gave no answer that makes sense: {words[:200]!r}", transient=True)

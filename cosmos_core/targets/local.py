@@ -8,13 +8,14 @@ import hashlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.host import Completed, Stat
+from cosmos_core.targets.host import Completed, OnBytes, Span, Stat, Tree
 
 _CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -27,57 +28,36 @@ class LocalHost:
     def name(self) -> str:
         return socket.gethostname()
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", new_session: bool = False) -> Completed:
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", detached: bool = False) -> Completed:
         try:
-            done = subprocess.run(argv, input=stdin, capture_output=True, start_new_session=new_session, check=False)
+            done = subprocess.run(argv, input=stdin, capture_output=True, start_new_session=detached, check=False)
         except OSError as error:
             raise TargetUnusable(
                 f"cannot start {argv[0]}: {error.strerror}", hint="is it installed, and on PATH?"
             ) from error
         return Completed(exit_code=done.returncode, out=done.stdout, err=done.stderr)
 
-    def put(self, source: Path | bytes, to: str, *, mode: int = 0o600) -> str:
-        digest = hashlib.sha256()
-        with _in_words(to), _written_whole(Path(to), mode) as target:
-            if isinstance(source, bytes):
-                digest.update(source)
-                target.write(source)
-            else:
-                with source.open("rb") as file:
-                    while chunk := file.read(_CHUNK):
-                        digest.update(chunk)
-                        target.write(chunk)
-        return digest.hexdigest()
+    def stat(self, paths: Sequence[str]) -> Mapping[str, Stat]:
+        found: dict[str, Stat] = {}
+        for path in paths:
+            with _in_words(path, "look at"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                there = Path(path).stat()
+                is_dir = stat.S_ISDIR(there.st_mode)
+                found[path] = Stat(bytes=there.st_size, mtime_ns=there.st_mtime_ns, is_dir=is_dir)
+        return found
 
-    def get(self, source: str, to: Path) -> None:
-        with _in_words(source, "read"):
-            Path(source).stat()
-        with _in_words(str(to)):
-            to.parent.mkdir(parents=True, exist_ok=True)
-            if to.exists() and to.samefile(source):
-                return
-            partial = to.with_name(f".{to.name}.part")
-            partial.unlink(missing_ok=True)
+    def read(self, spans: Sequence[Span]) -> Sequence[bytes]:
+        return [self._read(span) for span in spans]
+
+    @staticmethod
+    def _read(span: Span) -> bytes:
+        with _in_words(span.path, "read"):
             try:
-                os.link(source, partial)  # the same disk: no byte moves
-            except OSError:
-                shutil.copyfile(source, partial)
-            partial.replace(to)
-
-    def link(self, source: str, to: str, *, symbolic: bool = False) -> None:
-        make = os.symlink if symbolic else os.link
-        with _in_words(to):
-            Path(to).parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                make(source, to)
-
-    def stat(self, path: str) -> Stat | None:
-        with _in_words(path, "look at"):
-            try:
-                found = Path(path).stat()
+                with Path(span.path).open("rb") as file:
+                    file.seek(span.offset)
+                    return file.read(span.limit)
             except (FileNotFoundError, NotADirectoryError):
-                return None
-        return Stat(bytes=found.st_size, mtime_ns=found.st_mtime_ns, is_dir=Path(path).is_dir())
+                return b""
 
     def list(self, path: str) -> Mapping[str, int]:
         root = Path(path)
@@ -88,9 +68,61 @@ class LocalHost:
                     found[file.relative_to(root).as_posix()] = file.stat().st_size
         return found
 
-    def mkdir(self, path: str) -> None:
-        with _in_words(path):
-            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    def lay_out(self, folder: str, tree: Tree) -> None:
+        root = Path(folder)
+        for rel in ("", *tree.folders):
+            _make_folder(root / rel)
+        for make, pairs in ((os.link, tree.links), (os.symlink, tree.symbolic)):
+            for rel, other in pairs:
+                _make_folder((root / rel).parent)
+                _second_name(make, other, root / rel)
+        for rel, content, mode in tree.files:
+            _make_folder((root / rel).parent)
+            with _in_words(str(root / rel)), _written_whole(root / rel, mode) as file:
+                file.write(content)
+
+    def put(
+        self, source: Path, to: str, *, mode: int = 0o600, sha256: str | None = None, on_bytes: OnBytes | None = None
+    ) -> str:
+        digest = hashlib.sha256()
+        _make_folder(Path(to).parent)
+
+        def right() -> bool:
+            return sha256 in (None, digest.hexdigest())
+
+        with _in_words(to), source.open("rb") as file, _written_whole(Path(to), mode, when=right) as target:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                target.write(chunk)
+                if on_bytes:
+                    on_bytes(len(chunk))
+        return digest.hexdigest()
+
+    def get(self, files: Mapping[str, Path], *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
+        return {source: self._get(source, to, on_bytes) for source, to in files.items()}
+
+    @staticmethod
+    def _get(source: str, to: Path, on_bytes: OnBytes | None) -> str:
+        with _in_words(source, "read"):
+            Path(source).stat()
+        with _in_words(str(to)):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            if not (to.exists() and to.samefile(source)):
+                partial = to.with_name(f".{to.name}.part")
+                partial.unlink(missing_ok=True)
+                try:
+                    os.link(source, partial)  # the same disk: no byte moves
+                except OSError:
+                    shutil.copyfile(source, partial)
+                partial.replace(to)
+            if on_bytes:
+                on_bytes(to.stat().st_size)
+            with to.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def link(self, source: str, to: str) -> None:
+        _make_folder(Path(to).parent)
+        _second_name(os.link, source, Path(to))
 
     def remove(self, path: str) -> None:
         target = Path(path)
@@ -100,27 +132,29 @@ class LocalHost:
             else:
                 target.unlink(missing_ok=True)
 
-    def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
-        with _in_words(path, "read"):
-            try:
-                with Path(path).open("rb") as file:
-                    file.seek(offset)
-                    return file.read(limit)
-            except (FileNotFoundError, NotADirectoryError):
-                return b""
-
     def close(self) -> None:
         pass
 
 
+def _make_folder(folder: Path) -> None:
+    with _in_words(str(folder)):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _second_name(make: Callable[[str, Path], None], source: str, to: Path) -> None:
+    with _in_words(str(to)), contextlib.suppress(FileExistsError):
+        make(source, to)
+
+
 @contextlib.contextmanager
-def _written_whole(path: Path, mode: int) -> Iterator[BinaryIO]:
-    """A file that gets its name only once all of it is written."""
+def _written_whole(path: Path, mode: int, *, when: Callable[[], bool] = lambda: True) -> Iterator[BinaryIO]:
+    """A file that gets its name only once all of it is written, and only `when` that is wanted."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             yield file
-        partial.replace(path)
+        if when():
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

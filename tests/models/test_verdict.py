@@ -38,7 +38,7 @@ def test_required_files_and_exit_0_are_a_success() -> None:
         ({"a.mp4": 0}, 0, "empty_output", "outputs/a.mp4 is empty"),
         ({"a.mp4": 9, "b.mp4": 0}, 0, "empty_output", "outputs/b.mp4 is empty"),
         ({"a.mp4": 9}, 1, "exit_code", "exit code 1"),
-        ({}, 137, "exit_code", "exit code 137"),
+        ({}, 137, "killed", "by SIGKILL"),
         ({"a.mp4": 9}, None, "exit_code", "unknown exit code"),
     ],
 )

@@ -24,7 +24,7 @@ def test_only_stored(home: Home) -> None:
     ("what", "nth", "when", "state"),
     [
         ("cosmos_core.store:Store.submit", 1, "after", "pending"),
-        ("cosmos_core.targets.jobdir:JobDir.make", 1, "after", "uploading"),
+        ("cosmos_core.targets.local:LocalHost.lay_out", 1, "after", "uploading"),
         (MOVE, 2, "after", "queued"),
         ("cosmos_core.targets.jobdir:JobDir.start", 1, "after", "queued"),
         (MOVE, 3, "after", "running"),
@@ -100,7 +100,7 @@ def test_a_keeper_that_was_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -
     cosmos = home.cosmos()
     handle = cosmos.submit(home.store_run(cosmos).id)
     folder = home.job_dir(cosmos.store.run(handle.id))
-    keeper = (folder / "claim").readlink().name.split()[0]
+    keeper = (folder / "claim.1").readlink().name.split()[0]
     home.client("import os; os.kill(int(words[0]), 9)", keeper).communicate()
     until(lambda: not Path(f"/proc/{keeper}/cmdline").exists() or not Path(f"/proc/{keeper}/cmdline").read_bytes())
     assert handle.cancel().status == "cancelled"

@@ -99,7 +99,7 @@ def _kill(folder: Path) -> None:
 
 def test_keeper_and_work_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id, folder = _running(home, monkeypatch)
-    keeper = int((folder / "claim").readlink().name.split()[0])
+    keeper = int((folder / "claim.1").readlink().name.split()[0])
     os.kill(keeper, signal.SIGKILL)
     _kill(folder)
     with (folder / "run.log").open("a") as log:

@@ -18,8 +18,9 @@ POINTS = [
     (MOVE, 1, "before", "pending"),
     (MOVE, 1, "after", "uploading"),
     ("cosmos_core.targets.local:LocalHost.put", 1, "after", "uploading"),  # the input
-    ("cosmos_core.targets.local:LocalHost.link", 1, "after", "uploading"),
-    ("cosmos_core.targets.jobdir:JobDir.write_script", 1, "before", "uploading"),
+    ("cosmos_core.targets.local:LocalHost.lay_out", 1, "after", "uploading"),
+    ("cosmos_core.targets.local:LocalHost.lay_out", 2, "before", "uploading"),  # the job's folder
+    ("cosmos_core.targets.local:LocalHost.lay_out", 2, "after", "uploading"),
     (MOVE, 2, "before", "uploading"),
     (MOVE, 2, "after", "queued"),
     ("cosmos_core.targets.jobdir:JobDir.start", 1, "after", "queued"),
@@ -28,7 +29,7 @@ POINTS = [
     ("cosmos_core.store:Store.add_progress", 6, "after", "running"),
     (MOVE, 4, "before", "running"),
     (MOVE, 4, "after", "downloading"),
-    ("cosmos_core.targets.local:LocalHost.get", 2, "after", "downloading"),
+    ("cosmos_core.targets.local:LocalHost.get", 1, "after", "downloading"),
     (MOVE, 5, "before", "downloading"),
     (MOVE, 5, "after", "parsing"),
     (MOVE, 6, "before", "parsing"),

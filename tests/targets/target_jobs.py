@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from cosmos_core.targets import process
+from cosmos_core.targets.host import Tree
 from cosmos_core.targets.jobdir import JobDir
 from cosmos_core.targets.local import LocalHost
+from cosmos_core.targets.process import process
+from cosmos_core.targets.script import GpuWish, Runtime, Script
 
 T = TypeVar("T")
 
@@ -26,14 +28,23 @@ class Jobs:
 
     def job(self, *argv: str, name: str | None = None, limit: float | None = None) -> JobDir:
         """A staged job that runs `argv`."""
-        return self.script(process.work(argv, {}, str(self.folder)), name=name, limit=limit)
+        return self.script(process(argv, {}, str(self.folder)).work, name=name, limit=limit)
 
-    def script(self, work: str, *, name: str | None = None, limit: float | None = None) -> JobDir:
+    def script(
+        self, work: str, *, name: str | None = None, limit: float | None = None, gpus: GpuWish | None = None
+    ) -> JobDir:
         """A staged job whose work is shell text."""
-        job_id = f"jb_{uuid4().hex[:10]}"
-        job = JobDir(host=LocalHost(), path=str(self.folder / "jobs" / (name or job_id)), job_id=job_id)
-        job.make()
-        job.write_script(work, limit)
+        return self.stage(Runtime(kind="process", work=work), name=name, limit=limit, gpus=gpus)
+
+    def stage(
+        self, runtime: Runtime, *, name: str | None = None, limit: float | None = None, gpus: GpuWish | None = None
+    ) -> JobDir:
+        """A staged job."""
+        job_id = name or f"jb_{uuid4().hex[:10]}"
+        job = JobDir(host=LocalHost(), path=str(self.folder / "jobs" / job_id), job_id=job_id)
+        script = Script(job_id=job_id, dir=job.path, runtime=runtime, gpus=gpus, time_limit_s=limit)
+        files = [("job.sh", script.content, 0o700)]
+        job.host.lay_out(job.path, Tree(folders=["inputs", "outputs", "tmp"], files=files))
         self.made.append(job)
         return job
 
@@ -78,6 +89,17 @@ def keepers(path: str) -> Sequence[int]:
     return list(_of_proc("cmdline", f"{path}/job.sh".encode()))
 
 
-def keeper(job: JobDir) -> int:
+def keeper(job: JobDir, claim: int = 1) -> int:
     """The process that keeps a job, as its claim says."""
-    return int(Path(job.at("claim")).readlink().name.split()[0])
+    return int(Path(job.at(f"claim.{claim}")).readlink().name.split()[0])
+
+
+def exit_code(job: JobDir) -> int | None:
+    """What its exit code file says, once there is one."""
+    file = Path(job.at("exit_code"))
+    return int(file.read_text(encoding="ascii")) if file.exists() else None
+
+
+def has(job: JobDir, mark: str) -> bool:
+    """Whether job.sh left that mark."""
+    return Path(job.at(mark)).exists()

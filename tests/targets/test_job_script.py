@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from target_jobs import Jobs, keeper, keepers, processes, until
+from target_jobs import Jobs, exit_code, has, keeper, keepers, processes, until
 
-from cosmos_core.targets import jobdir as jobdir_module
+from cosmos_core.targets import script as script_module
 from cosmos_core.targets.jobdir import Evidence, JobDir
 
 linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes by /proc")
@@ -26,8 +26,8 @@ def _shells(shell: str) -> None:
 
 def ended(job: JobDir) -> int:
     """The job's exit code, waited for."""
-    until(lambda: job.ended() is not None)
-    code = job.ended()
+    until(lambda: exit_code(job) is not None)
+    code = exit_code(job)
     assert code is not None
     return code
 
@@ -39,7 +39,7 @@ def log(job: JobDir) -> str:
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
 def test_the_exit_code_is_the_commands(jobs: Jobs, code: int) -> None:
     job = jobs.script(f"echo out; echo err >&2; exit {code}")
-    assert job.look() == Evidence(state="unclaimed")
+    assert job.look() == Evidence(state="idle")
     job.start({})
     assert ended(job) == code
     assert job.look() == Evidence(state="ended", exit_code=code)
@@ -166,21 +166,21 @@ def test_stopping_ends_workers_in_sessions_of_their_own(jobs: Jobs) -> None:
     until(lambda: len(processes(job.job_id)) >= 2 and "up" in log(job))
     job.stop()
     assert not processes(job.job_id)
-    assert job.ended() not in (None, 0)
-    assert job.has("stopped")
+    assert exit_code(job) not in (None, 0)
+    assert has(job, "stopped")
     until(lambda: not keepers(job.path))
 
 
 @linux
 def test_who_ignores_term_is_killed_after_the_grace(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobdir_module, "GRACE_S", 0.3)
+    monkeypatch.setattr(script_module, "GRACE_S", 1)
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(100)"
     job = jobs.job(sys.executable, "-c", deaf)
     job.start({})
     until(lambda: Path(job.at("run.log")).exists() and log(job) == "deaf\n")
     job.stop()
     assert not processes(job.job_id)
-    assert job.ended() == 137
+    assert exit_code(job) == 137
 
 
 @linux
@@ -209,8 +209,8 @@ def test_stopped_before_its_start_it_never_starts(jobs: Jobs) -> None:
     assert job.look() == Evidence(state="ended", exit_code=143)
     job.start({})
     until(lambda: not keepers(job.path))
-    assert not job.has("started")
-    assert log(job) == ""
+    assert not has(job, "started")
+    assert not has(job, "run.log")
 
 
 def test_stopping_what_has_ended_leaves_it_as_it_was(jobs: Jobs) -> None:
@@ -219,14 +219,14 @@ def test_stopping_what_has_ended_leaves_it_as_it_was(jobs: Jobs) -> None:
     assert ended(job) == 3
     job.stop()
     assert job.look() == Evidence(state="ended", exit_code=3)
-    assert not job.has("stopped")
+    assert not has(job, "stopped")
 
 
 def test_the_time_limit(jobs: Jobs) -> None:
     job = jobs.job("sleep", "100", limit=0.4)
     job.start({})
     assert ended(job) == 143
-    assert job.has("timed_out")
+    assert has(job, "timed_out")
 
 
 def test_within_the_time_limit(jobs: Jobs) -> None:
@@ -234,7 +234,7 @@ def test_within_the_time_limit(jobs: Jobs) -> None:
     job.start({})
     assert ended(job) == 0
     until(lambda: not keepers(job.path), seconds=5)
-    assert not job.has("timed_out")
+    assert not has(job, "timed_out")
 
 
 @linux
@@ -271,7 +271,7 @@ def test_the_time_limit_holds_without_the_keeper_and_ends_with_the_work(jobs: Jo
     for pid in processes(job.job_id):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not keepers(job.path), seconds=5)
-    assert not job.has("timed_out")
+    assert not has(job, "timed_out")
 
 
 @linux
@@ -279,23 +279,23 @@ def test_a_restarted_machine_has_lost_the_job(jobs: Jobs) -> None:
     job = jobs.job("sleep", "100")
     job.start({})
     until(lambda: processes(job.job_id))
-    pid, born, _ = Path(job.at("claim")).readlink().name.split()
+    pid, born, _ = Path(job.at("claim.1")).readlink().name.split()
     for worker in processes(job.job_id):
         os.kill(worker, signal.SIGKILL)
-    until(lambda: job.ended() is not None)
+    until(lambda: exit_code(job) is not None)
     Path(job.at("exit_code")).unlink()
-    Path(job.at("claim")).unlink()
-    Path(job.at("claim")).symlink_to(f"{os.getpid()} {born} another-boot")
+    Path(job.at("claim.1")).unlink()
+    Path(job.at("claim.1")).symlink_to(f"{os.getpid()} {born} another-boot")
     assert job.look() == Evidence(state="gone")
-    Path(job.at("claim")).unlink()
-    Path(job.at("claim")).symlink_to(f"{pid} 1 {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}")
+    Path(job.at("claim.1")).unlink()
+    Path(job.at("claim.1")).symlink_to(f"{pid} 1 {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}")
     assert job.look() == Evidence(state="gone")
 
 
 def test_a_signal_to_the_keeper_is_not_one_to_the_work(jobs: Jobs) -> None:
     job = jobs.script("sleep 0.4; exit 5")
     job.start({})
-    until(lambda: job.has("started"))
+    until(lambda: has(job, "started"))
     os.kill(keeper(job), signal.SIGTERM)
     assert ended(job) == 5
 

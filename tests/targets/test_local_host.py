@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.cache import cached_path, ensure
+from cosmos_core.targets.cache import cached_path, upload
+from cosmos_core.targets.host import Span, Tree
 from cosmos_core.targets.local import LocalHost
 
 HOST = LocalHost()
+
+
+def folder(path: Path) -> None:
+    HOST.lay_out(str(path), Tree())
+
+
+def write(path: Path, content: bytes = b"") -> None:
+    HOST.lay_out(str(path.parent), Tree(files=[(path.name, content, 0o600)]))
 
 
 def test_put_gives_the_digest_of_what_it_wrote(tmp_path: Path) -> None:
     data = os.urandom(3 << 20)
     source = tmp_path / "source"
     source.write_bytes(data)
-    for given, name in ((data, "bytes"), (source, "file")):
-        assert HOST.put(given, str(tmp_path / name), mode=0o640) == hashlib.sha256(data).hexdigest()
-        assert (tmp_path / name).read_bytes() == data
-        assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
+    moved: list[int] = []
+    to = tmp_path / "deep" / "file"
+    assert HOST.put(source, str(to), mode=0o640, on_bytes=moved.append) == hashlib.sha256(data).hexdigest()
+    assert to.read_bytes() == data
+    assert to.stat().st_mode & 0o777 == 0o640
+    assert sum(moved) == len(data)
 
 
 def test_a_put_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
@@ -34,60 +46,98 @@ def test_a_put_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir()] == ["there"]
 
 
+def test_a_put_of_something_else_than_was_meant_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"new")
+    there = tmp_path / "below" / "there"
+    digest = hashlib.sha256(b"new").hexdigest()
+    assert HOST.put(tmp_path / "source", str(there), sha256="0" * 64) == digest
+    assert not there.exists()
+    assert HOST.put(tmp_path / "source", str(there), sha256=digest) == digest
+    assert there.read_bytes() == b"new"
+    assert [f.name for f in there.parent.iterdir()] == ["there"]
+
+
 def test_no_space_left_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """/dev/full refuses every write as a full disk does."""
+    (tmp_path / "source").write_bytes(b"much")
     opened = os.open
     monkeypatch.setattr(os, "open", lambda path, flags, mode=0o777: opened("/dev/full", os.O_WRONLY))
-    with pytest.raises(TargetUnusable, match="no space left") as caught:
-        HOST.put(b"much", str(tmp_path / "file"))
-    assert "sync" in caught.value.hint
-    assert not list(tmp_path.iterdir())
+    for verb in (
+        lambda: HOST.put(tmp_path / "source", str(tmp_path / "to" / "file")),
+        lambda: write(tmp_path / "to" / "file", b"much"),
+    ):
+        with pytest.raises(TargetUnusable, match="no space left") as caught:
+            verb()
+        assert "sync" in caught.value.hint
+    assert not list((tmp_path / "to").iterdir())
 
 
 def test_a_file_where_a_folder_should_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for verb in (
-        lambda: HOST.put(b"", str(tmp_path / "file" / "below")),
-        lambda: HOST.mkdir(str(tmp_path / "file" / "below")),
-        lambda: HOST.mkdir(str(tmp_path / "file")),
-        lambda: HOST.link(str(tmp_path / "file"), str(tmp_path / "file" / "below")),
-        lambda: HOST.get(str(tmp_path / "file"), tmp_path / "file" / "below"),
-    ):
+    below = tmp_path / "file" / "below"
+    verbs: tuple[Callable[[], object], ...] = (
+        lambda: HOST.put(tmp_path / "file", str(below)),
+        lambda: folder(below),
+        lambda: folder(tmp_path / "file"),
+        lambda: write(below),
+        lambda: HOST.link(str(tmp_path / "file"), str(below)),
+        lambda: HOST.get({str(tmp_path / "file"): below}),
+    )
+    for verb in verbs:
         with pytest.raises(TargetUnusable, match="file"):
             verb()
-    assert HOST.stat(str(tmp_path / "file" / "below")) is None
-    assert HOST.read(str(tmp_path / "file" / "below")) == b""
+    assert HOST.stat([str(below)]) == {}
+    assert HOST.read([Span(str(below))]) == [b""]
     assert HOST.list(str(tmp_path / "file")) == {}
 
 
 def test_what_cannot_be_looked_at_is_said(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    for verb in (
-        lambda: HOST.stat(str(loop)),
-        lambda: HOST.read(str(loop)),
-        lambda: HOST.read(str(tmp_path)),
-        lambda: HOST.read(str(tmp_path / ("long" * 100))),
-        lambda: HOST.get(str(tmp_path), tmp_path / "copy"),
-    ):
+    verbs: tuple[Callable[[], object], ...] = (
+        lambda: HOST.stat([str(loop)]),
+        lambda: HOST.read([Span(str(loop))]),
+        lambda: HOST.read([Span(str(tmp_path))]),
+        lambda: HOST.read([Span(str(tmp_path / ("long" * 100)))]),
+        lambda: HOST.get({str(tmp_path): tmp_path / "copy"}),
+    )
+    for verb in verbs:
         with pytest.raises(TargetUnusable):
             verb()
 
 
 def test_getting_what_is_gone_names_it(tmp_path: Path) -> None:
     with pytest.raises(TargetUnusable, match=r"cannot read .*gone"):
-        HOST.get(str(tmp_path / "gone"), tmp_path / "here")
+        HOST.get({str(tmp_path / "gone"): tmp_path / "here"})
+
+
+def test_a_folder_laid_out_twice_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    for source, content in (("a", b"one"), ("b", b"two")):
+        tree = Tree(
+            folders=["empty", "deep/er"],
+            links=[("in/hard", str(tmp_path / source))],
+            symbolic=[("in/soft", str(tmp_path / source))],
+            files=[("text/file", content, 0o600), ("last.sh", b"#!/bin/sh", 0o700)],
+        )
+        HOST.lay_out(str(tmp_path / "job"), tree)
+        job = tmp_path / "job"
+        assert (job / "in" / "hard").read_text() == (job / "in" / "soft").read_text() == "a"
+        assert (job / "in" / "hard").samefile(tmp_path / "a")
+        assert (job / "in" / "soft").is_symlink()
+        assert (job / "text" / "file").read_bytes() == content
+        assert (job / "last.sh").stat().st_mode & 0o777 == 0o700
+        assert (job / "deep" / "er").is_dir()
+        assert (job / "empty").is_dir()
 
 
 def test_link_twice_does_nothing_more(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     (tmp_path / "b").write_text("b")
-    for symbolic in (False, True):
-        to = tmp_path / "below" / str(symbolic)
-        HOST.link(str(tmp_path / "a"), str(to), symbolic=symbolic)
-        HOST.link(str(tmp_path / "b"), str(to), symbolic=symbolic)
-        assert to.read_text() == "a"
-        assert to.is_symlink() == symbolic
+    for source in ("a", "b"):
+        HOST.link(str(tmp_path / source), str(tmp_path / "below" / "to"))
+        assert (tmp_path / "below" / "to").read_text() == "a"
 
 
 def test_list_knows_files_only(tmp_path: Path) -> None:
@@ -100,12 +150,21 @@ def test_list_knows_files_only(tmp_path: Path) -> None:
     assert HOST.list(str(tmp_path / "absent")) == {}
 
 
-def test_read_from_an_offset(tmp_path: Path) -> None:
+def test_read_from_offsets(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"0123456789")
-    assert HOST.read(str(tmp_path / "file"), 4, 3) == b"456"
-    assert HOST.read(str(tmp_path / "file"), 8) == b"89"
-    assert HOST.read(str(tmp_path / "file"), 10) == b""
-    assert HOST.read(str(tmp_path / "absent")) == b""
+    file, absent = str(tmp_path / "file"), str(tmp_path / "absent")
+    spans = [Span(file, 4, 3), Span(absent), Span(file, 8), Span(file, 10), Span(file, 99)]
+    assert HOST.read(spans) == [b"456", b"", b"89", b"", b""]
+
+
+def test_stat_knows_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"four")
+    (tmp_path / "link").symlink_to("file")
+    names = [str(tmp_path / name) for name in ("file", "absent", "link")] + [str(tmp_path)]
+    found = HOST.stat(names)
+    assert list(found) == [names[0], names[2], names[3]]
+    assert (found[names[0]].bytes, found[names[2]].bytes) == (4, 4)
+    assert [found[name].is_dir for name in found] == [False, False, True]
 
 
 def test_remove_takes_links_for_links(tmp_path: Path) -> None:
@@ -117,12 +176,17 @@ def test_remove_takes_links_for_links(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir()] == ["kept"]
 
 
-def test_get_brings_a_whole_file(tmp_path: Path) -> None:
+def test_get_brings_whole_files(tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(b"data")
+    (tmp_path / "other").write_bytes(b"more")
+    here = tmp_path / "deep"
+    wanted = {str(tmp_path / "there"): here / "here", str(tmp_path / "other"): here / "er" / "other"}
     for _ in range(2):
-        HOST.get(str(tmp_path / "there"), tmp_path / "deep" / "here")
-        assert (tmp_path / "deep" / "here").read_bytes() == b"data"
-    assert [f.name for f in (tmp_path / "deep").iterdir()] == ["here"]
+        digests = HOST.get(wanted)
+        assert digests == {there: hashlib.sha256(Path(there).read_bytes()).hexdigest() for there in wanted}
+        assert (here / "here").read_bytes() == b"data"
+        assert (here / "er" / "other").read_bytes() == b"more"
+    assert sorted(f.name for f in here.rglob("*")) == ["er", "here", "other"]
 
 
 def test_a_program_that_is_not_there_is_said() -> None:
@@ -131,35 +195,25 @@ def test_a_program_that_is_not_there_is_said() -> None:
 
 
 def test_folders_of_ours_are_ours_alone(tmp_path: Path) -> None:
-    HOST.mkdir(str(tmp_path / "work"))
+    folder(tmp_path / "work")
     assert (tmp_path / "work").stat().st_mode & 0o777 == 0o700
 
 
-def test_the_cache_never_holds_what_its_name_denies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even while a changed file is being looked through, and whoever dies meanwhile."""
+def test_the_cache_never_holds_what_its_name_denies(tmp_path: Path) -> None:
     source = tmp_path / "in.mp4"
     source.write_bytes(b"new!")
     digest = hashlib.sha256(b"old!").hexdigest()
-    work = str(tmp_path / "work")
-    place = Path(cached_path(work, digest, ".mp4"))
+    place = Path(cached_path(str(tmp_path / "work"), digest, ".mp4"))
     seen: list[bool] = []
-    put = LocalHost.put
-
-    def watched(self: LocalHost, *args: object, **kwargs: object) -> str:
-        said = put(self, *args, **kwargs)  # type: ignore[arg-type]
-        seen.append(place.exists())
-        return said
-
-    monkeypatch.setattr(LocalHost, "put", watched)
-    HOST.mkdir(work)
     with pytest.raises(TargetUnusable, match="has changed"):
-        ensure(HOST, work, source, digest, 4, ".mp4", staging=f"{work}/upload")
+        upload(HOST, source, str(place), digest, on_bytes=lambda _: seen.append(place.exists()))
     assert seen == [False]
-    assert not place.exists()
+    assert not list(place.parent.iterdir())
     source.write_bytes(b"old!")
-    assert ensure(HOST, work, source, digest, 4, ".mp4", staging=f"{work}/upload") == str(place)
+    upload(HOST, source, str(place), digest)
     assert place.read_bytes() == b"old!"
     assert place.stat().st_mode & 0o777 == 0o400
-    source.unlink()
-    assert ensure(HOST, work, source, digest, 4, ".mp4", staging=f"{work}/upload") == str(place)
     assert place.stat().st_nlink == 1
+    source.unlink()
+    with pytest.raises(TargetUnusable, match="is gone"):
+        upload(HOST, source, str(place), digest)

@@ -1,0 +1,390 @@
+"""One mover's way with one run: each step is written down before it is done, and entered again after a crash."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import evolve
+
+from cosmos_core.config import Config
+from cosmos_core.convert import from_json, to_json
+from cosmos_core.errors import ConfigError, PluginError, TargetUnusable
+from cosmos_core.models import Models
+from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
+from cosmos_core.runs.lease import Lease, LeaseLost
+from cosmos_core.runs.log import LogCopy, complete
+from cosmos_core.runs.plan import ExecutionConfig
+from cosmos_core.runs.stage import stage, survey
+from cosmos_core.runs.watch import Watch
+from cosmos_core.runs.work import Work, secrets_of, work_of
+from cosmos_core.store import Store
+from cosmos_core.store.records import Paused, ProgressRecord, Queue, RunRecord
+from cosmos_core.targets import Hosts
+from cosmos_core.targets.docker import refused
+from cosmos_core.targets.host import Host, Span
+from cosmos_core.targets.jobdir import Evidence, JobDir
+from cosmos_core.values import Bundle, Command, Failure, Result
+
+Until = Literal["launched", "ended", "now"]
+OnChange = Callable[[RunRecord], None]
+
+_START_S = 30.0
+_TOLD_EVERY_S = 0.5
+
+
+def config_of(run: RunRecord) -> ExecutionConfig:
+    """The settings of a run, as they were frozen."""
+    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+    return config
+
+
+def _shown(row: ProgressRecord) -> tuple[str, int | None, str]:
+    """What of a row a reader can tell from the next."""
+    return row.stage, None if row.percentage is None else int(row.percentage), row.message
+
+
+class Journey:
+    """One mover's way with one run, under one lease."""
+
+    def __init__(
+        self,
+        run: RunRecord,
+        lease: Lease,
+        *,
+        config: Config,
+        models: Models,
+        store: Store,
+        hosts: Hosts,
+        until: Until,
+        on_change: OnChange,
+    ) -> None:
+        self.store = store
+        self.models = models
+        self.run = run
+        self.lease = lease
+        self.until = until
+        self.on_change = on_change
+        self.got_further = False  # since the last trouble
+        self.prompt = store.prompt(run.prompt_id)
+        self.job = store.job(lease.job_id)
+        self.folder = config.outputs_dir / run.id
+        target = config_of(run).target  # without the plugin: a broken one must not matter
+        self.host: Host = hosts.of(target)
+        self.rounds = hosts.rounds(target)
+        self._work: Work | None = None
+        self._shown = None if run.progress is None else _shown(run.progress)
+
+    def go(self) -> RunRecord:
+        """Step by step to the end, or as far as was asked."""
+        if self.run.paused is not None:
+            self._note(paused=None)
+        steps: dict[str, Callable[[], bool]] = {
+            "pending": self._prepare,
+            "uploading": self._upload,
+            "queued": self._launch,
+            "running": self._watch,
+            "downloading": self._download,
+            "parsing": self._parse,
+            "lost": self._find_again,
+        }
+        while (step := steps.get(self.run.status)) is not None:
+            if self.run.cancel_requested_at and self.run.status in (
+                "pending",
+                "uploading",
+                "queued",
+                "running",
+            ):
+                self._stop()
+                if self.run.ended:
+                    break
+            if not step():
+                break
+        return self.store.run(self.run.id)
+
+    def pause(self, error: TargetUnusable | PluginError | ConfigError) -> RunRecord:
+        """Stand still, with the reason; nothing is lost by it."""
+        changes: dict[str, Any] = {"reachable": False} if getattr(error, "transient", False) else {}
+        reason = error.message
+        if changes and self.run.cancel_requested_at:
+            reason += "; it is cancelled as soon as `cosmos sync` gets through"
+        elif changes and self.run.status in ("queued", "running"):
+            reason += "; the job goes on without us"
+        self._note(paused=Paused(since=datetime.now(UTC), reason=reason, hint=error.hint), **changes)
+        return self.store.run(self.run.id)
+
+    def wait_out(self, error: TargetUnusable, seconds: float) -> None:
+        """Let some time go by before the next try, and say why."""
+        self.got_further = False
+        if self.run.progress is not None:
+            row = self.run.progress
+            self.on_change(evolve(self.run, progress=evolve(row, message=f"{error.message}; trying again")))
+        threading.Event().wait(seconds)
+
+    # -- what a step works with --------------------------------------------------------------------------------
+
+    @property
+    def jobdir(self) -> JobDir:
+        return JobDir(host=self.host, path=self.job.dir, job_id=self.job.id)
+
+    @property
+    def work(self) -> Work:
+        """Converted once, then as it was written down when the job was staged."""
+        if self._work is None:
+            version = self.run.metadata.get("toolkit_version")
+            work = work_of(self.run, self.prompt, self.models, self.job.dir, version)
+            if self.job.bundle:
+                work = evolve(
+                    work,
+                    bundle=from_json(Bundle, self.job.bundle),
+                    command=from_json(Command, self.job.command),
+                )
+            self._work = work
+        return self._work
+
+    def _move(self, to: str, **changes: Any) -> bool:
+        moved = self.store.move(self.run.id, job_epoch=self.lease.epoch, state=self.run.status, to=to, **changes)
+        if not moved:
+            raise LeaseLost
+        self.run = evolve(self.run, status=to, **changes)
+        self.on_change(self.run)
+        return True
+
+    def _note(self, **changes: Any) -> None:
+        if not self.store.note(self.run.id, job_epoch=self.lease.epoch, **changes):
+            raise LeaseLost
+        self.run = evolve(self.run, **changes)
+        self.on_change(self.run)
+
+    def _progress(self, stage: str, fraction: float | None, message: str) -> None:
+        percentage = None if fraction is None else round(min(max(fraction, 0.0), 1.0) * 100, 1)
+        row = ProgressRecord(timestamp=datetime.now(UTC), stage=stage, percentage=percentage, message=message)
+        if _shown(row) == self._shown:
+            return
+        self._shown = _shown(row)
+        self.got_further = True
+        self.store.add_progress(self.run.id, row)
+        self.run = evolve(self.run, progress=row)
+        self.on_change(self.run)
+
+    # -- the steps; each says whether to go on -----------------------------------------------------------------
+
+    def _prepare(self) -> bool:
+        self._progress("preparing", None, "converting inputs")
+        return self._move("uploading")
+
+    def _upload(self) -> bool:
+        self._progress("uploading", None, f"looking at {self.run.target}")
+        found = survey(self.work, self.host)
+        self._note(metadata={**self.run.metadata, **found.metadata}, **_seen())
+        self._work = None  # converted anew, now that the version is known
+        stage(self.work, self.host, found, store_id=self.store.id, on_upload=_Transfer(self, "uploading"))
+        kept = self.store.update_job(
+            self.job.id,
+            epoch=self.lease.epoch,
+            document=to_json(self.work.job),
+            bundle=to_json(self.work.bundle),
+            command=to_json(self.work.command),
+        )
+        if not kept:
+            raise LeaseLost
+        return self._move("queued")
+
+    def _launch(self) -> bool:
+        """Start the job, which does nothing where it was started before, and wait until its work begins."""
+        if self.jobdir.look().state == "absent":
+            return self._lose("absent")
+        self._progress("queued", None, "starting")
+        self.jobdir.start(secrets_of(self.work.config.target))
+        given_up, pause = time.monotonic() + _START_S, 0.0
+        while True:
+            marks = [Span(self.jobdir.at(name), 0, 16) for name in ("started", "exit_code")]
+            begun = any(self.rounds.read(marks, pause=pause))
+            evidence = Evidence(state="alive") if begun else self.rounds.look(self.jobdir, pause=pause)
+            if evidence.state in ("alive", "ended", "untended"):
+                break
+            if evidence.state in ("gone", "absent"):
+                return self._lose(evidence.state)
+            if evidence.state == "idle" and (refusal := self._refusal()):
+                raise refusal
+            if evidence.state == "waiting":
+                given_up = time.monotonic() + _START_S
+                self._wait_in_line(evidence.ahead or 0)
+                if self.until != "ended":
+                    return False
+            elif time.monotonic() > given_up:
+                raise TargetUnusable(
+                    f"job.sh on {self.host.name} was called and has not begun",
+                    hint=f"look into {self.job.dir}/keeper.log there, then `cosmos sync`",
+                )
+            if self.lease.lost:
+                raise LeaseLost
+            pause = min(pause * 1.3 + 0.002, self.rounds.longest)
+        self._move("running", started_at=self.jobdir.started_at(), queue=None, **self._gpus(), **_seen())
+        return self.until != "launched"
+
+    def _wait_in_line(self, ahead: int) -> None:
+        """Say how many are ahead, where that has changed."""
+        queue = Queue(position=ahead + 1, ahead=ahead)
+        if queue != self.run.queue:
+            self._note(queue=queue, **_seen())
+        self._progress("queued", None, f"waiting for GPUs, {ahead} ahead" if ahead else "waiting for GPUs, next")
+
+    def _refusal(self) -> TargetUnusable | None:
+        """Why job.sh did not begin, where it says so: nothing of the job ever ran. Else it is about to."""
+        why, words = self.jobdir.refusal()
+        if why == "busy":
+            return TargetUnusable(
+                f"no GPU of {self.host.name} is free: {words}", hint="`cosmos sync` tries again; --if-busy wait waits"
+            )
+        if not words:
+            return None
+        if self.work.config.target.runtime == "docker":
+            return refused(self.host.name, self.work.config.target.docker, words)
+        return TargetUnusable(f"the job cannot start on {self.host.name}: {words}", hint="then `cosmos sync`")
+
+    def _gpus(self) -> dict[str, Any]:
+        """Which GPUs the job was given, for the run's provenance."""
+        (given,) = self.host.read([Span(self.jobdir.at("gpus"))])
+        if not given:
+            return {}
+        return {"metadata": {**self.run.metadata, "gpus": [int(index) for index in given.split()]}}
+
+    def _watch(self) -> bool:
+        log = LogCopy(self.folder / "run.log")
+        watch = Watch(work=self.work, jobdir=self.jobdir, rounds=self.rounds, log=log, lease=self.lease)
+        for progress in watch.follow(once=self.until == "now"):
+            if progress.doomed is not None:
+                if self.run.error is None:
+                    self._note(error=progress.doomed)  # written down before the job is stopped for it
+                self.jobdir.stop()
+            self._progress("inference", watch.fraction, progress.message)
+        if watch.evidence is None:
+            self._note(**_seen())
+            return False
+        if watch.evidence.state == "untended":  # its keeper was killed: a new one collects what it comes to
+            self.jobdir.start({})
+            return self.until == "ended"
+        if watch.evidence.state == "away":
+            raise TargetUnusable(
+                f"Docker on {self.host.name} does not answer",
+                hint="`sudo systemctl start docker` there; `cosmos sync` looks again",
+                transient=True,
+            )
+        if watch.evidence.state != "ended":
+            return self._lose(watch.evidence.state)
+        kept = self.store.update_job(self.job.id, epoch=self.lease.epoch, exit_code=watch.evidence.exit_code)
+        if not kept:
+            raise LeaseLost
+        self.job = evolve(self.job, exit_code=watch.evidence.exit_code)
+        return self._move("downloading", **_seen())
+
+    def _lose(self, seen: str) -> bool:
+        docker = config_of(self.run).target.runtime == "docker"
+        words = {
+            "gone": f"its {'container is' if docker else 'processes are'} gone and left no exit code",
+            "absent": f"its folder {self.job.dir} is gone",
+            "idle": "it was started, and its folder knows nothing of that",
+        }.get(seen, f"it was seen {seen}")
+        failure = Failure(
+            code="lost",
+            message=f"what became of the job on {self.host.name} is unknown: {words}",
+            hint=f"`cosmos logs {self.run.id}` shows what there is; `cosmos retry {self.run.id}` runs it again",
+        )
+        self._move("lost", error=failure, completed_at=datetime.now(UTC))
+        return False
+
+    def _find_again(self) -> bool:
+        """Only what is lost may be corrected, and only by evidence."""
+        found = self.jobdir.look()
+        if found.state not in ("ended", "alive", "untended"):
+            return False
+        return self._move("running", error=None, completed_at=None)
+
+    def _stop(self) -> None:
+        """Carry out the wish to cancel; what was never launched ends here."""
+        if self.jobdir.look().state != "absent":
+            self.jobdir.stop()
+            if self.run.status == "running" or self.jobdir.started_at() is not None:
+                return  # it has an end to be understood like any other
+        self._move("cancelled", completed_at=datetime.now(UTC), queue=None)
+
+    def _download(self) -> bool:
+        outputs = self.jobdir.at("outputs")
+        self._progress("downloading", None, "outputs")
+        if "outputs" not in self.jobdir.marks():
+            return self._lose("absent")
+        listing = dict(self.host.list(outputs))
+        if not self.store.update_job(self.job.id, epoch=self.lease.epoch, listing=listing):
+            raise LeaseLost
+        self.job = evolve(self.job, listing=listing)
+        if self.work.config.target.runtime == "docker":
+            complete(self.folder / "run.log", self.host, self.jobdir.at("run.log"))
+        found = artifacts_of(self.work, outputs, listing)
+        wanted, told = self.work.config.fetch, _Transfer(self, "downloading")
+        artifacts = fetch(found, self.host, outputs, self.folder, wanted, on_download=told)
+        if not self.store.put_artifacts(self.run.id, artifacts, job_epoch=self.lease.epoch):
+            raise LeaseLost
+        self.run = evolve(self.run, artifacts=artifacts)
+        return self._move("parsing")
+
+    def _parse(self) -> bool:
+        self.run = self.store.run(self.run.id)
+        result = Result(
+            files=self.job.listing or {},
+            folder=self.folder,
+            log=self.folder / "run.log",
+            exit_code=self.job.exit_code,
+        )
+        ending = judge(self.work, self.run, result, self.jobdir.marks())
+        warnings = self.run.warnings
+        if ending.state == "completed" and self.work.config.copy_to:
+            warnings = (*warnings, *self._copied(self.work.config.copy_to))
+        self._move(
+            ending.state,
+            completed_at=datetime.now(UTC),
+            values=ending.outputs.values,
+            scores=ending.outputs.scores,
+            text=ending.outputs.text,
+            error=ending.outputs.failure,
+            warnings=warnings,
+        )
+        return False
+
+    def _copied(self, to: str) -> tuple[str, ...]:
+        """Copy the result; where that fails the run is no less complete, and says so."""
+        try:
+            copied = copy_result(self.run, str(Path(to)))
+        except OSError as error:
+            return (f"output: could not copy the result to {to}: {error.strerror}",)
+        return () if copied else (f"output: there is no result to copy to {to}",)
+
+
+class _Transfer:
+    """Tells of bytes on their way: how much of it is done, and how fast."""
+
+    def __init__(self, journey: Journey, stage: str) -> None:
+        self._journey = journey
+        self._stage = stage
+        self._began = time.monotonic()
+        self._told = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._told < _TOLD_EVERY_S:
+            return
+        self._told = now
+        if self._journey.lease.lost:
+            raise LeaseLost
+        rate = done / max(now - self._began, 0.001) / 1e6
+        words = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB, {rate:.1f} MB/s"
+        self._journey._progress(self._stage, done / total if total else None, words)
+
+
+def _seen() -> dict[str, Any]:
+    """The host was just looked at."""
+    return {"reachable": True, "checked_at": datetime.now(UTC)}

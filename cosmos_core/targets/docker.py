@@ -1,0 +1,111 @@
+"""The runtime of a container: `docker run` with everything at the paths that it has outside."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from cosmos_core.errors import TargetUnusable
+from cosmos_core.targets.host import Host
+from cosmos_core.targets.script import Runtime
+
+
+@frozen(kw_only=True)
+class Mount:
+    """A file or folder of the host that a container sees."""
+
+    source: str
+    to: str
+    read_only: bool = False
+
+    @property
+    def option(self) -> str:
+        """The value of --mount; unlike --volume it makes nothing on the host where the source is missing."""
+        fields = ["type=bind", f"source={self.source}", f"target={self.to}", *(["readonly"] if self.read_only else [])]
+        return ",".join(_csv(field) for field in fields)
+
+
+def _csv(field: str) -> str:
+    return '"' + field.replace('"', '""') + '"' if any(c in field for c in ',"\n\r') else field
+
+
+@frozen(kw_only=True)
+class Container:
+    """What one job's container is made of. The image keeps its entrypoint and its user."""
+
+    docker: Sequence[str]  # the command: ("docker",) or ("sudo", "docker")
+    image: str
+    argv: Sequence[str]
+    env: Mapping[str, str | None]
+    cwd: str
+    mounts: Sequence[Mount]
+    volumes: Sequence[str] = ()  # anonymous: what of the image the mounts would hide
+    ipc: str | None = None
+    shm_size: str | None = None
+    labels: Mapping[str, str]
+
+
+def container(c: Container) -> Runtime:
+    """The shell's part for a container; every word of it is quoted, but for what job.sh decides when it runs."""
+    options: list[str] = []
+    for mount in c.mounts:
+        options += ["--mount", mount.option]
+    for volume in c.volumes:
+        options += ["--volume", volume]
+    for name, value in c.env.items():
+        if value is not None:
+            options += ["--env", f"{name}={value}"]
+    for name, value in c.labels.items():
+        options += ["--label", f"{name}={value}"]
+    if c.ipc:
+        options += ["--ipc", c.ipc]
+    if c.shm_size:
+        options += ["--shm-size", c.shm_size]
+    # a variable of the image can only be unset inside
+    unset = [word for name, value in c.env.items() if value is None for word in ("-u", name)]
+    argv = ["env", *unset, *c.argv] if unset else list(c.argv)
+    work = (
+        'docker run --detach --name "$container" --env-file /dev/stdin \\\n'
+        '        ${devices:+--gpus "$devices"} ${labelled:+--label "cosmos.gpus=$labelled"} \\\n'
+        # whatever the daemon's own setting is: the log has to be here, and whole
+        "        --log-driver json-file --log-opt max-size=1t --log-opt max-file=1 \\\n"
+        f"        --workdir {shlex.quote(c.cwd)} {shlex.join(options)} \\\n"
+        f"        {shlex.join([c.image, *argv])}"
+    )
+    # `ask` sets `patience` where no answer is to be waited for long
+    docker = f'docker() {{ ${{patience:-command}} {shlex.join(c.docker)} "$@"; }}'
+    settings = f"image={shlex.quote(c.image)}\npatience=''\n{docker}"
+    return Runtime(kind="docker", work=f"    {work}", settings=settings)
+
+
+def image_digest(host: Host, docker: Sequence[str], image: str) -> str:
+    """The id of an image on a host. Raises TargetUnusable, with the remedy, where it is not there or Docker is not."""
+    asked = host.run((*docker, "image", "inspect", "--format", "{{.Id}}", image))
+    if asked.exit_code == 0:
+        return asked.text.strip()
+    raise refused(host.name, docker, asked.words, image)
+
+
+def refused(where: str, docker: Sequence[str], words: str, image: str = "") -> TargetUnusable:
+    """What Docker's refusal means, and what to do about it. Its words are those of Docker 20 to 28."""
+    command = shlex.join(docker)
+    if "no such image" in words.lower() or "Unable to find image" in words:
+        named = image or words.partition("image '")[2].partition("'")[0]
+        hint = f"`{command} pull {named}` or `{command} load` there, or correct `image` in the configuration"
+        return TargetUnusable(f"{where} has no Docker image {named}", hint=hint)
+    if "permission denied" in words:
+        hint = 'add the user to the group docker there, or set docker = ["sudo", "docker"] for the target'
+        return TargetUnusable(f"the user on {where} may not use Docker", hint=hint)
+    if "not found" in words and docker[0] in words and "daemon" not in words:
+        hint = 'install Docker there, name it with its path in `docker`, or set runtime = "process"'
+        return TargetUnusable(f"there is no {docker[0]} on {where}", hint=hint)
+    if "password is required" in words or "terminal is required" in words:
+        hint = "allow it in sudoers with NOPASSWD, or add the user to the group docker"
+        return TargetUnusable(f"sudo on {where} asks for a password", hint=hint)
+    if any(said in words for said in ("annot connect to the Docker daemon", "during connect", "does not answer")):
+        hint = "`sudo systemctl start docker` there; then `cosmos sync` goes on with the run"
+        return TargetUnusable(f"Docker on {where} does not answer", hint=hint)
+    told = words.removeprefix("docker: ").removesuffix("See 'docker run --help'.").strip()
+    return TargetUnusable(f"Docker on {where} refused: {told}", hint="put that right there, then `cosmos sync`")

@@ -1,0 +1,123 @@
+# -- the work is a container, and the truth is the container's: the client that started it, the daemon or the keeper may
+# end while it goes on
+
+container=cosmos-$job
+away="Docker does not answer"
+
+ask() { # a daemon that hangs is one that does not answer
+    patience='timeout 30'
+    command -v timeout > /dev/null || patience=
+    docker "$@" 2>/dev/null
+}
+
+# phase: running exited created ... as Docker says; none: it is not there; away: nobody answers. Then code, oom.
+inspect() {
+    set -- $(ask inspect --type container --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$container")
+    phase=$1 code=$2 oom=$3
+    [ -z "$phase" ] || return 0
+    phase=away
+    if found=$(ask ps --all --quiet --filter "name=^/$container\$"); then
+        [ -n "$found" ] || phase=none
+    fi
+}
+work_state() { # none, untended, away
+    inspect
+    case $phase in
+    none | created) state=none ;; # created: it never ran
+    away) state=away ;;
+    *) state=untended ;;
+    esac
+}
+work_goes_on() {
+    inspect
+    [ "$phase" = running ] || [ "$phase" = away ]
+}
+
+# Secrets go from memory through a pipe, never by a file or an argument. What Docker refuses never ran, and may be started
+# again once that is put right.
+start_work() { # NAME=VALUE ...
+    devices= labelled=
+    if [ -n "$chosen" ]; then
+        labelled=$(echo "$chosen" | tr ' ' ,)
+        devices="\"device=$labelled\""
+    fi
+    docker rm --volumes "$container" > /dev/null 2>&1 # one that was made and never ran; no other can be removed so
+    if printf '%s\n' "$@" | work > container_id 2> refused.part; then
+        rm refused.part
+        return
+    fi 7<&- 8<&-
+    inspect
+    while [ "$phase" = away ] && [ ! -f stopped ] && grep -q 'EOF\|reset by peer\|during connect' refused.part; do
+        nap 1 # the daemon went while it was asked, and may have started it
+        inspect
+    done
+    case $phase in none | away | created) ;; *) return 0 ;; esac
+    docker rm --volumes "$container" > /dev/null 2>&1
+    mv refused.part refused
+    return 1
+}
+
+# Copies what the container says into run.log, from where that ends. What Docker's client says itself, when it loses the
+# daemon, comes the same way: then the log is written anew, whole.
+follow_log() {
+    have=$(wc -c < run.log)
+    (
+        COSMOS_JOB=$job # so that the next keeper finds it, should this one be killed
+        export COSMOS_JOB
+        { docker logs --follow "$container" 2>&1 || : > log_cut; } | tail -c "+$((have + 1))" >> run.log
+    ) 7<&- 8<&-
+}
+mend_log() {
+    [ -f log_cut ] || return 0
+    docker logs "$container" > run.log.part 2>&1 && mv run.log.part run.log && rm log_cut
+}
+
+await_work() {
+    if [ "$claims" -gt 0 ]; then # a keeper before us may have been killed while it wrote the log
+        left=$(processes)
+        [ -z "$left" ] || kill -KILL $left 2>/dev/null
+        : > log_cut
+    fi
+    while :; do
+        inspect
+        case $phase in
+        exited | dead) ! mend_log || break ;;
+        none)
+            leave_line
+            exit # somebody removed it
+            ;;
+        away) ;;
+        *) mend_log && follow_log && continue ;;
+        esac
+        nap 0.5
+    done
+    [ "$oom" != true ] || : > out_of_memory
+}
+
+# What the container wrote is root's; a short container of the same image gives it to the owner of this folder. Left out
+# are the inputs: they are the cache's.
+end_leftovers() {
+    tries=0
+    until give_back || [ "$tries" -ge 30 ]; do
+        tries=$((tries + 1))
+        nap 1
+    done
+}
+give_back() {
+    foreign=$(find . -path ./inputs -prune -o ! -user "$(id -u)" -print 2>/dev/null | head -n 1)
+    [ -n "$foreign" ] || return 0
+    set --
+    for entry in ./* ./.[!.]*; do
+        [ -e "$entry" ] && [ "$entry" != ./inputs ] && set -- "$@" "$dir/${entry#./}"
+    done
+    docker run --rm --network none --volume "$dir:$dir" --entrypoint chown "$image" -R -h "--reference=$dir" "$@"
+}
+
+stop_work() {
+    docker kill --signal INT "$container" # Python as the first process of a container does not hear TERM
+    docker stop --time $((grace / 10)) "$container"
+    inspect
+    [ "$phase" != away ] || state=away
+} > /dev/null 2>&1
+
+clean_up() { docker rm --volumes "$container" > /dev/null 2>&1; }

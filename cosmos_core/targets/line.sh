@@ -1,0 +1,105 @@
+# -- the line for GPUs
+# One folder for all users of the host. A job has one ticket there, locked from when it joins the line until its work is
+# over: a ticket whose lock is free is dead. Its text says whose it is and what it wants, and, from when it has them, what
+# it holds. Others' files in a sticky folder cannot be opened for writing, so all are opened for reading only.
+# `line` is locked while somebody joins or looks along it.
+
+ticket=
+join_line() {
+    (umask 0 && mkdir -p "$line" && chmod 1777 "$line") 2>/dev/null
+    (umask 022 && { [ -e "$line/line" ] || true > "$line/line"; }) 2>/dev/null
+    if ! command -v flock > /dev/null; then
+        echo "flock is missing: install util-linux there, or set gpus = 0" > refused
+        return 1
+    elif ! [ -r "$line/line" ] || ! [ -w "$line" ]; then
+        echo "$line cannot be used to wait for GPUs: \`sudo install -d -m 1777 $line\` there, or set lock_dir" > refused
+        return 1
+    fi
+    exec 7< "$line/line"
+    flock 7
+    last=$(ls "$line" | sed -n 's/^ticket\.0*\([0-9][0-9]*\)\..*/\1/p' | sort -n | tail -n 1)
+    ticket=$line/ticket.$(printf %06d $((${last:-0} + 1))).$job
+    (umask 022 && echo "$owner job=$job want=$want gpus=$(echo "$gpus" | tr ' ' ,)" > "$ticket") 2>/dev/null
+    if ! [ -s "$ticket" ]; then
+        rm -f "$ticket"
+        echo "no ticket could be written in $line: is the disk full?" > refused
+        return 1
+    fi
+    exec 8< "$ticket"
+    flock 8
+    flock --unlock 7
+}
+leave_line() {
+    [ -z "$ticket" ] || rm -f "$ticket"
+    exec 8<&- 7<&-
+}
+
+# ahead: those before `mine` that wait for any of our GPUs; taken: the GPUs that somebody holds.
+look_along_line() {
+    mine=$1 ahead=0 taken=
+    for other in "$line"/ticket.*; do
+        [ -e "$other" ] && [ "$other" != "$mine" ] || continue
+        if (flock --shared --nonblock 9) 9< "$other"; then
+            [ ! -O "$other" ] || rm -f "$other" # dead, and ours to clear away
+            continue
+        fi 2>/dev/null
+        theirs= holds=
+        while read -r word rest; do
+            case $word in
+            holds) holds=$rest ;;
+            *) theirs=$(echo "${rest##*gpus=}" | tr , ' ') ;;
+            esac
+        done < "$other"
+        taken="$taken $holds"
+        [ -z "$holds" ] && [ "$other" \< "$mine" ] || continue
+        for gpu in $theirs; do
+            case " $gpus " in *" $gpu "*) ahead=$((ahead + 1)) && break ;; esac
+        done
+    done
+}
+
+# Strictly first come, first served: only who has nobody ahead takes GPUs, so that a wish for four is not starved by ones.
+take_gpus() {
+    join_line || return
+    while [ ! -f stopped ]; do
+        flock 7
+        look_along_line "$ticket"
+        chosen=
+        [ "$ahead" -gt 0 ] || choose_gpus
+        if [ -n "$chosen" ] && command -v ask > /dev/null; then
+            # a container goes on without its keeper, and without its keeper's ticket
+            taken="$taken $(ask ps --filter label=cosmos.gpus --format '{{.Label "cosmos.gpus"}}' | tr ',\n' '  ')"
+            choose_gpus
+        fi
+        [ -z "$chosen" ] || echo "holds $chosen" >> "$ticket"
+        flock --unlock 7
+        if [ -n "$chosen" ]; then
+            echo "$chosen" > gpus
+            return
+        elif [ "$if_busy" = fail ]; then
+            leave_line
+            echo "$ahead ahead in the line, GPUs in use:${taken:- none}" > busy
+            return 1
+        fi
+        [ "$ahead" -le 12 ] || ahead=12
+        nap "$((ahead / 3)).$((ahead % 3 * 3 + 3))" # those at the back look seldom
+    done
+    return 1
+}
+choose_gpus() {
+    chosen= count=0
+    for gpu in $gpus; do
+        [ "$count" -lt "$want" ] || break
+        case " $taken " in *" $gpu "*) continue ;; esac
+        chosen="${chosen:+$chosen }$gpu" count=$((count + 1))
+    done
+    [ "$count" = "$want" ] || chosen=
+}
+
+# How many are ahead of this job; nothing where it is not in the line.
+place_in_line() {
+    set -- "$line"/ticket.*."$job"
+    [ -f "$1" ] && exec 7< "$line/line" && flock --shared 7 || return
+    look_along_line "$1"
+    echo "$ahead"
+}
