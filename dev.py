@@ -2,8 +2,12 @@
 """The two commands of a fresh checkout: `python3 dev.py demo` and `python3 dev.py test`.
 
 Each makes an environment of its own in .venv and needs nothing but Python (3.11 or newer) and the package index.
+The tests also want programs of the system, for a real sshd and a real Docker daemon; see PARTS.
 """
 
+import contextlib
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +22,22 @@ CHECKS = (
     ("mypy",),
     ("lint-imports", "--no-logo"),
 )
+
+PARTS = {
+    "docker": "docker.io",
+    "dockerd": "docker.io",
+    "flock": "util-linux",
+    "mmdebstrap": "mmdebstrap",
+    "ps": "procps",
+    "setsid": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "sshd": "openssh-server",
+    "sudo": "sudo",
+    "tcsh": "tcsh",
+}
+"""The programs of the tests' real parts, and the packages of Debian and Ubuntu that have them."""
+POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def run(*argv):
@@ -44,6 +64,48 @@ def environment(what):
     run(*pip, "install", "--quiet", "--disable-pip-version-check", "--editable", what)
 
 
+def real_parts():
+    """Install what the real parts of the tests lack; where that cannot be, say what will be left out."""
+    if os.geteuid() != 0:
+        print("note: tests with a real sshd and Docker are left out: they need root on Linux", file=sys.stderr)
+        return
+    if (missing := lacking()) and shutil.which("apt-get"):
+        with no_services_started():
+            apt("update", "--quiet=2")
+            apt("install", "--yes", "--quiet=2", "--no-install-recommends", *sorted(set(missing.values())))
+            if "docker" in lacking():  # newer releases have the client in a package of its own
+                apt("install", "--yes", "--quiet=2", "--no-install-recommends", "docker-cli")
+    if missing := lacking():
+        print("note: not here, and tests that need it are left out:", ", ".join(sorted(missing)), file=sys.stderr)
+
+
+def lacking():
+    """The programs of PARTS that are not here, with their packages."""
+    path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/sbin"  # where daemons live
+    return {program: package for program, package in PARTS.items() if not shutil.which(program, path=path)}
+
+
+def apt(*words):
+    """Call apt-get without questions; that it failed is seen by what is still lacking."""
+    print("+ apt-get", *words, file=sys.stderr, flush=True)
+    environ = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    subprocess.run(["apt-get", *words], env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+
+
+@contextlib.contextmanager
+def no_services_started():
+    """Packages that are installed meanwhile start no service: the tests start daemons of their own."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
 def demo(arguments):
     """Install and do the main job once: a small clip through `transfer`, on the simulator."""
     environment(".")
@@ -53,6 +115,7 @@ def demo(arguments):
 
 def test(arguments):
     """Install what the checks and tests need, and run them all; arguments go to pytest."""
+    real_parts()
     environment(".[test]")
     if not arguments:
         for check in CHECKS:

@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles, and no configuration of the person who runs them."""
+"""What all tests share: hypothesis profiles, real parts, and no configuration of the person who runs them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["real_parts"]  # tests/real
 
 # Examples that start processes or encode video take as long as they take.
 settings.register_profile("default", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
