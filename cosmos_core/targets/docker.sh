@@ -64,7 +64,11 @@ follow_log() {
     (
         COSMOS_JOB=$job # so that the next keeper finds it, should this one be killed
         export COSMOS_JOB
-        { docker logs --follow "$container" 2>&1 || : > log_cut; } | tail -c "+$((have + 1))" >> run.log
+        { docker logs --follow "$container" 2>&1 || : > log_cut; } | {
+            # dd takes just so many bytes, and cat passes on what comes as it comes: tail and head do neither
+            [ "$have" -eq 0 ] || dd bs="$((have))" count=1 iflag=fullblock > /dev/null 2>&1
+            exec cat >> run.log
+        }
     ) 7<&- 8<&-
 }
 mend_log() {
@@ -81,15 +85,14 @@ await_work() {
     while :; do
         inspect
         case $phase in
-        exited | dead) ! mend_log || break ;;
         none)
             leave_line
             exit # somebody removed it
             ;;
-        away) ;;
-        *) mend_log && follow_log && continue ;;
+        away) nap 0.5 ;;
+        exited | dead) ! { mend_log && follow_log && [ ! -f log_cut ]; } || break ;; # all of the log, once more
+        *) { mend_log && follow_log; } || nap 0.5 ;;
         esac
-        nap 0.5
     done
     [ "$oom" != true ] || : > out_of_memory
 }

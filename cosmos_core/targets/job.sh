@@ -74,7 +74,7 @@ finish() {
     until printf '%-9s\n' "$1" 1<> exit_code.part && mv exit_code.part exit_code; do nap 1; done
     leave_line
     clean_up
-    exit
+    exit 0
 }
 
 expire() {
