@@ -20,6 +20,7 @@ from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.dry import DryRun, dry_run
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
 from cosmos_core.runs.journey import OnChange
+from cosmos_core.runs.many import each
 from cosmos_core.runs.mover import Mover
 from cosmos_core.runs.plan import ExecutionConfig, Plan, Planner
 from cosmos_core.runs.specs import read_spec
@@ -195,20 +196,18 @@ class Cosmos:
         return run
 
     def sync(self, *, follow: bool = False, on_progress: OnChange | None = None) -> tuple[RunRecord, ...]:
-        """Move every submitted run that is not done as far as it goes; with `follow`, until all are done."""
+        """Move every submitted run that is not done as far as it goes; with `follow`, until all have ended or pause."""
         seen: dict[str, RunRecord] = {}
         while True:
-            open_runs = [*self.store.unfinished(), *self.store.runs(Filter(status="lost")).items]
-            for run in open_runs:
-                if run.id in seen and seen[run.id].status == "lost":
-                    continue
-                seen[run.id] = self.mover.go_on(run.id, "now", on_progress)
-            for id_ in seen.keys() - {run.id for run in open_runs}:
-                seen[id_] = self.store.run(id_)  # another process has brought it to its end
-            going = [r for r in seen.values() if not r.ended and r.paused is None]
-            if not follow or not going:
+            fresh = [r for r in self._to_be_moved() if r.id not in seen or not (r.ended or r.paused)]
+            for run in each(fresh, lambda run: self.mover.go_on(run.id, "ended" if follow else "now", on_progress)):
+                seen[run.id] = run
+            if not follow or not fresh:
                 return tuple(seen.values())
-            time.sleep(_POLL_S)
+
+    def _to_be_moved(self) -> tuple[RunRecord, ...]:
+        """Every submitted run that is not done, and those that are lost: evidence of them may have turned up."""
+        return (*self.store.unfinished(), *self.store.runs(Filter(status="lost", limit=10_000)).items)
 
     def fetch(self, run_id: str, what: Literal["all", "results"] = "all") -> RunRecord:
         """Bring outputs here that were not fetched."""

@@ -68,6 +68,11 @@ def progress_document(run: RunRecord) -> Document | None:
     }
 
 
+def queue_document(run: RunRecord) -> Document | None:
+    """The place of a run in its host's line for GPUs, or None where it does not wait there."""
+    return None if run.queue is None or run.ended else {"position": run.queue.position, "ahead": run.queue.ahead}
+
+
 def run_document(run: RunRecord, prompt: PromptRecord | None = None) -> Document:
     """A run; with `prompt`, the prompt's document under that key too."""
     document: Document = {
@@ -95,7 +100,7 @@ def run_document(run: RunRecord, prompt: PromptRecord | None = None) -> Document
         "metadata": plain(run.metadata),
         "warnings": list(run.warnings),
         "progress": progress_document(run),
-        "queue": None if run.queue is None else {"position": run.queue.position, "ahead": run.queue.ahead},
+        "queue": queue_document(run),
         "paused": None if run.paused is None else {"since": rfc3339(run.paused.since), "reason": run.paused.reason},
         "cancel_requested_at": rfc3339(run.cancel_requested_at),
         "reachable": run.reachable,

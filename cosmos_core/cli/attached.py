@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from cosmos_core.cli.printing import print_end, print_paused
 from cosmos_core.cli.progress import Progress, progress_of
-from cosmos_core.cli.screen import print_json, say
+from cosmos_core.cli.screen import place_of, print_json, say
 from cosmos_core.documents import Document, items_document, run_document
+from cosmos_core.runs.many import each
 
 if TYPE_CHECKING:
     from cosmos_core.app import Cosmos
@@ -40,23 +41,38 @@ def carry_out(cosmos: Cosmos, runs: Sequence[RunRecord], *, detach: bool, progre
 
 
 def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progress: str | None, as_json: bool) -> int:
-    """Move runs to their ends one after the other, with progress, and answer the exit code."""
-    ended: list[RunRecord] = []
+    """Move runs to their ends, with progress, and answer the exit code.
+
+    Those that are simulated take their turns, so as not to drown this machine; the others go at the same time: it is
+    the hosts' GPUs that they wait for.
+    """
+    ended: dict[str, RunRecord] = {}
     shown = progress_of(progress)
-    for run in runs:
+    turns = [[run] for run in runs if run.simulated]
+    together = [run for run in runs if not run.simulated]
+    for some in (*([together] if together else []), *turns):
         try:
             with shown:
-                ended.append(move(run, shown))
+                for run in some if len(some) > 1 else ():  # in order: who was asked for first waits first for a GPU
+                    if run.submitted_at is None and not run.ended:
+                        cosmos.start(run.id, shown.update)
+                for run in each(some, lambda run: move(cosmos.store.run(run.id), shown)):
+                    ended[run.id] = run
+                    shown.done(run)
+                    if not as_json and len(some) > 1:
+                        tell_end(cosmos, run)
         except KeyboardInterrupt:
-            code = _interrupted(cosmos, [run, *runs[len(ended) + 1 :]])
+            going = [run for run in some if run.id not in ended]
+            code = _interrupted(cosmos, going, [run for run in runs if run.id not in ended and run not in going])
             if as_json:
-                print_json(documents([*ended, *cosmos.runs_of(left.id for left in runs[len(ended) :])]))
+                print_json(documents([ended.get(run.id) or cosmos.store.run(run.id) for run in runs]))
             return code
-        if not as_json:
-            tell_end(cosmos, ended[-1])
+        if not as_json and len(some) == 1:
+            tell_end(cosmos, ended[some[0].id])
+    done = [ended[run.id] for run in runs]
     if as_json:
-        print_json(documents(ended))
-    return exit_code(ended)
+        print_json(documents(done))
+    return exit_code(done)
 
 
 def tell_end(cosmos: Cosmos, run: RunRecord) -> None:
@@ -81,7 +97,7 @@ def exit_code(runs: Sequence[RunRecord]) -> int:
 
 def _launch(cosmos: Cosmos, runs: Sequence[RunRecord], *, as_json: bool) -> int:
     started = []
-    for run in runs:
+    for run in runs:  # in order: who was asked for first waits first for a GPU
         started.append(cosmos.start(run.id))
         if not as_json:
             _tell_launched(started[-1])
@@ -95,7 +111,8 @@ def _tell_launched(run: RunRecord) -> None:
         print_paused(run)
         return
     simulated = ", simulated" if run.simulated else ""
-    say(f"{run.id}  {run.status} on {run.target}{simulated}")
+    waits = "" if run.queue is None else f", {place_of(run.queue)}"
+    say(f"{run.id}  {run.status} on {run.target}{waits}{simulated}")
     say(f"  cosmos attach {run.id}   follow it")
     say(f"  cosmos wait {run.id}     wait for its end")
 
@@ -111,29 +128,26 @@ def _tail(cosmos: Cosmos, run: RunRecord, lines: int = 6) -> tuple[str, ...]:
     return tuple(line for line in text.split("\n") if line.strip())[-lines:]
 
 
-def _interrupted(cosmos: Cosmos, left: Sequence[RunRecord]) -> int:
-    """The first Ctrl-C lets go of the run; a second one within two seconds cancels, as soon as it may come."""
-    name = left[0].id
+def _interrupted(cosmos: Cosmos, going: Sequence[RunRecord], left: Sequence[RunRecord]) -> int:
+    """The first Ctrl-C lets go of the runs; a second one within two seconds cancels, as soon as it may come."""
     try:
-        _tell_detached(cosmos, left)
+        for run in going:
+            _tell_detached(cosmos.store.run(run.id))
+        for run in left:
+            say(f"not looked at: {run.id} ({run.status})", sys.stderr)
+        say(f"Ctrl-C again within two seconds cancels {'it' if len(going) == 1 else 'them'}.", sys.stderr)
         time.sleep(_SECOND_THOUGHTS_S)
     except KeyboardInterrupt:
-        say(f"\ncancelling {name} ...", sys.stderr)
-        ended = cosmos.cancel(name)
-        say(f"{name} is {ended.status}", sys.stderr)
+        say(f"\ncancelling {' '.join(run.id for run in going)} ...", sys.stderr)
+        for ended in each(going, lambda run: cosmos.cancel(run.id)):
+            say(f"{ended.id} is {ended.status}", sys.stderr)
     return INTERRUPTED
 
 
-def _tell_detached(cosmos: Cosmos, left: Sequence[RunRecord]) -> None:
-    run = cosmos.get(left[0].id)
-    name = run.id
-    status: str = getattr(run, "status", "")
-    if status in ("pending", "uploading"):
-        say(f"\nnothing was started: {name} is stored, and nothing runs until", sys.stderr)
-        say(f"  cosmos {f'inference {name}' if getattr(run, 'submitted_at', None) is None else 'sync'}", sys.stderr)
+def _tell_detached(run: RunRecord) -> None:
+    if run.status in ("pending", "uploading"):
+        say(f"\nnothing was started: {run.id} is stored, and nothing runs until", sys.stderr)
+        say(f"  cosmos {f'inference {run.id}' if run.submitted_at is None else 'sync'}", sys.stderr)
     else:
-        say(f"\ndetached: {name} goes on without this terminal. To come back:", sys.stderr)
-        say(f"  cosmos attach {name}", sys.stderr)
-    for other in left[1:]:
-        say(f"not looked at: {other.id} ({other.status})", sys.stderr)
-    say("Ctrl-C again within two seconds cancels it.", sys.stderr)
+        say(f"\ndetached: {run.id} goes on without this terminal. To come back:", sys.stderr)
+        say(f"  cosmos attach {run.id}", sys.stderr)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from attrs import define
+
 from cosmos_core.cli.screen import one_line, say, span
-from cosmos_core.documents import eta_s, progress_document, rfc3339
+from cosmos_core.documents import eta_s, progress_document, queue_document, rfc3339
 
 if TYPE_CHECKING:
     from cosmos_core.store.records import RunRecord
@@ -27,7 +30,7 @@ def stage_of(run: RunRecord) -> str:
 
 
 class Progress:
-    """Shows nothing. A context manager around one run at a time; `update` takes the run as it is now."""
+    """Shows nothing. A context manager around runs that are moved; `update` takes one as it is now."""
 
     def __enter__(self) -> Progress:
         return self
@@ -38,28 +41,41 @@ class Progress:
         pass
 
     def update(self, run: RunRecord) -> None:
-        """The run has changed."""
+        """The run has changed. May be called from several threads."""
+
+    def done(self, run: RunRecord) -> None:
+        """Nothing more will be told of the run."""
+
+
+@define
+class _Line:
+    """What the last line on a run said, and when."""
+
+    stage: str
+    percentage: float
+    at: float
 
 
 class Plain(Progress):
-    """A line whenever the stage changes, and now and then within one."""
+    """A line whenever the stage of a run changes, and now and then within one."""
 
     def __init__(self) -> None:
-        self._stage: tuple[str, str] | None = None
-        self._percentage = 0.0
-        self._at = 0.0
+        self._said: dict[str, _Line] = {}
+        self._one_at_a_time = threading.Lock()
 
     def update(self, run: RunRecord) -> None:
-        stage = (run.id, stage_of(run))
+        stage = stage_of(run)
         percentage = (run.progress.percentage if run.progress else None) or 0.0
         now = time.monotonic()
-        if stage == self._stage:
-            further = percentage - self._percentage >= _LINE_EVERY_PERCENT
-            if not further and (now - self._at < _LINE_EVERY_S or percentage == self._percentage):
-                return
-        self._stage, self._percentage, self._at = stage, percentage, now
-        say(_words(run), sys.stderr)
-        sys.stderr.flush()
+        with self._one_at_a_time:
+            said = self._said.get(run.id)
+            if said is not None and said.stage == stage:
+                further = percentage - said.percentage >= _LINE_EVERY_PERCENT
+                if not further and (now - said.at < _LINE_EVERY_S or percentage == said.percentage):
+                    return
+            self._said[run.id] = _Line(stage, percentage, now)
+            say(_words(run), sys.stderr)
+            sys.stderr.flush()
 
 
 def _words(run: RunRecord) -> str:
@@ -81,7 +97,8 @@ class JsonLines(Progress):
     """One JSON object a line for every change."""
 
     def __init__(self) -> None:
-        self._last: dict[str, Any] = {}
+        self._last: dict[str, dict[str, Any]] = {}
+        self._one_at_a_time = threading.Lock()
 
     def update(self, run: RunRecord) -> None:
         line = {
@@ -89,17 +106,19 @@ class JsonLines(Progress):
             "status": run.status,
             "simulated": run.simulated,
             **(progress_document(run) or {"stage": None, "percentage": None, "message": "", "eta_s": None}),
+            "queue": queue_document(run),
             "timestamp": rfc3339(run.progress.timestamp if run.progress else run.created_at),
         }
-        if line == self._last:
-            return
-        self._last = line
-        say(json.dumps(line, allow_nan=False), sys.stderr)
-        sys.stderr.flush()
+        with self._one_at_a_time:
+            if line == self._last.get(run.id):
+                return
+            self._last[run.id] = line
+            say(json.dumps(line, allow_nan=False), sys.stderr)
+            sys.stderr.flush()
 
 
 class Bar(Progress):
-    """A line that says which run, and a bar below it that moves in place and is gone at the end."""
+    """A line that says which run, and a bar below them that moves in place, for each; gone at the end."""
 
     def __init__(self) -> None:
         from rich.console import Console  # for terminals only
@@ -131,12 +150,11 @@ class Bar(Progress):
             refresh_per_second=8,
         )
         self._bar: Any = None
-        self._task: Any = None
-        self._told = ""
+        self._tasks: dict[str, Any] = {}
+        self._named: set[str] = set()
 
     def __enter__(self) -> Progress:
         self._bar = self._make()
-        self._task = self._bar.add_task("", total=None, share="", since=time.time(), ends=None, message="")
         self._bar.start()
         return self
 
@@ -144,17 +162,20 @@ class Bar(Progress):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        self._tasks.clear()
 
     def update(self, run: RunRecord) -> None:
-        if run.id != self._told:
-            self._told = run.id
+        if run.id not in self._named:
+            self._named.add(run.id)
             simulated = " (simulated)" if run.simulated else ""
             self._bar.console.print(f"{run.id}  {run.model_type} on {run.target}{simulated}", markup=False)
+        if run.id not in self._tasks:
+            self._tasks[run.id] = self._bar.add_task("", total=None, share="", since=time.time(), ends=None, message="")
         percentage = run.progress.percentage if run.progress else None
         left = eta_s(run)
         self._bar.update(
-            self._task,
-            description=stage_of(run),
+            self._tasks[run.id],
+            description=stage_of(run) if len(self._tasks) == 1 else f"{run.id} {stage_of(run)}",
             total=None if percentage is None else 100,
             completed=percentage or 0,
             share="" if percentage is None else f"{percentage:.0f}%",
@@ -162,6 +183,10 @@ class Bar(Progress):
             ends=run.progress.timestamp.timestamp() + left if run.progress and left else None,
             message=one_line(run.progress.message) if run.progress else "",
         )
+
+    def done(self, run: RunRecord) -> None:
+        if run.id in self._tasks:
+            self._bar.remove_task(self._tasks.pop(run.id))
 
 
 def progress_of(kind: str | None) -> Progress:

@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from cosmos_core.store.records import Queue
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 STATUS_STYLES = {
@@ -124,6 +127,11 @@ def size(count: int | None) -> str:
             break
         amount /= 1000
     return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def place_of(queue: Queue) -> str:
+    """A place in the line for GPUs."""
+    return "next for a GPU" if queue.ahead == 0 else f"number {queue.position} in the line for GPUs"
 
 
 # -- tables ----------------------------------------------------------------------------------------------------
