@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from attrs import evolve
 
+from cosmos_core.amounts import size
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import ConfigError, PluginError, TargetUnusable
@@ -380,8 +381,8 @@ class _Transfer:
         self._told = now
         if self._journey.lease.lost:
             raise LeaseLost
-        rate = done / max(now - self._began, 0.001) / 1e6
-        words = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB, {rate:.1f} MB/s"
+        rate = round(done / max(now - self._began, 0.001))
+        words = f"{size(done)} of {size(total)}, {size(rate)}/s"
         self._journey._progress(self._stage, done / total if total else None, words)
 
 
