@@ -106,19 +106,25 @@ def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
 
     `-` reads ids from standard input.
     """
-    from cosmos_core.cli.attached import documents
+    from cosmos_core.cli.attached import documents, exit_code
+    from cosmos_core.cli.printing import print_paused
     from cosmos_core.cli.screen import print_json, say
+    from cosmos_core.runs.many import each
 
     with opened(ctx) as cosmos:
         before = cosmos.runs_of(ids_of(ids))
-        after = [cosmos.cancel(run.id) for run in before]
+        ended = {run.id: run for run in each(before, lambda run: cosmos.cancel(run.id))} if before else {}
+        after = [ended[run.id] for run in before]
         if as_json:
             print_json(documents(after))
-            return
-        for old, new in zip(before, after, strict=True):
+        for old, new in zip(before, after, strict=True) if not as_json else ():
             simulated = ", simulated" if new.simulated else ""
             was = "was already" if old.ended else "is"
-            say(f"{new.id} {was} {new.status}{simulated}")
+            if new.ended:
+                say(f"{new.id} {was} {new.status}{simulated}")
+            else:
+                print_paused(new)
+        ctx.exit(exit_code([run for run in after if not run.ended]))
 
 
 @click.command(

@@ -119,7 +119,7 @@ def judge(work: Work, run: RunRecord, result: Result, marks: Container[str] = ()
             message=f"the time limit of {_duration(work.config.timeout_s)} was reached",
             hint="run it again with a longer --timeout",
         )
-    elif "out_of_memory" in marks and outputs.failure is None and failure is None:
+    elif "out_of_memory" in marks and failure is None:  # who kills it does not tell the toolkit why
         failure = Failure(
             code="out_of_memory",
             message="the container was killed because memory ran out",

@@ -18,7 +18,7 @@ from cosmos_core.errors import ConfigError, PluginError, TargetUnusable
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
 from cosmos_core.runs.lease import Lease, LeaseLost
-from cosmos_core.runs.log import LogCopy, complete
+from cosmos_core.runs.log import LogCopy
 from cosmos_core.runs.plan import ExecutionConfig
 from cosmos_core.runs.stage import stage, survey
 from cosmos_core.runs.watch import Watch
@@ -35,6 +35,7 @@ Until = Literal["launched", "ended", "now"]
 OnChange = Callable[[RunRecord], None]
 
 _START_S = 30.0
+_PATIENCE_S = 1.0  # who launches is told that it waits only where it really does
 _TOLD_EVERY_S = 0.5
 
 
@@ -201,7 +202,7 @@ class Journey:
             return self._lose("absent")
         self._progress("queued", None, "starting")
         self.jobdir.start(secrets_of(self.work.config.target))
-        given_up, pause = time.monotonic() + _START_S, 0.0
+        given_up, pause, joined = time.monotonic() + _START_S, 0.0, None
         while True:
             marks = [Span(self.jobdir.at(name), 0, 16) for name in ("started", "exit_code")]
             begun = any(self.rounds.read(marks, pause=pause))
@@ -215,7 +216,8 @@ class Journey:
             if evidence.state == "waiting":
                 given_up = time.monotonic() + _START_S
                 self._wait_in_line(evidence.ahead or 0)
-                if self.until != "ended":
+                joined = joined or time.monotonic()
+                if self.until == "now" or (self.until == "launched" and time.monotonic() - joined > _PATIENCE_S):
                     return False
             elif time.monotonic() > given_up:
                 raise TargetUnusable(
@@ -323,8 +325,6 @@ class Journey:
         if not self.store.update_job(self.job.id, epoch=self.lease.epoch, listing=listing):
             raise LeaseLost
         self.job = evolve(self.job, listing=listing)
-        if self.work.config.target.runtime == "docker":
-            complete(self.folder / "run.log", self.host, self.jobdir.at("run.log"))
         found = artifacts_of(self.work, outputs, listing)
         wanted, told = self.work.config.fetch, _Transfer(self, "downloading")
         artifacts = fetch(found, self.host, outputs, self.folder, wanted, on_download=told)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.host import Host
 
 _ENDS = re.compile(r"\r\n|\n|\r")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -63,23 +61,6 @@ class LogCopy:
         except OSError as error:
             raise _not_kept(self.path, error) from error
         self.offset += len(chunk)
-
-
-def complete(copy: Path, host: Host, remote: str) -> None:
-    """Make a copy what the log on the host is, now that nothing is written to it any more.
-
-    Where Docker's daemon went away while the log was followed, words of its client may stand in the copy.
-    """
-    there = host.stat([remote]).get(remote)
-    if there is None:
-        return
-    if copy.is_file() and copy.stat().st_size == there.bytes:
-        asked = host.run(("sha256sum", remote))
-        with copy.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if asked.exit_code or digest in asked.text:
-            return
-    host.get({remote: copy})
 
 
 def _not_kept(path: Path, error: OSError) -> TargetUnusable:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from cosmos_core import __version__
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.runs.work import STAND_IN, Work, stand_in_archive
 from cosmos_core.store.records import InputRecord
 from cosmos_core.targets.cache import cached_path, upload
-from cosmos_core.targets.docker import image_digest
+from cosmos_core.targets.docker import Image, look_at_image
 from cosmos_core.targets.gpus import count_gpus
 from cosmos_core.targets.host import Host, Span, Tree
 from cosmos_core.targets.script import GpuWish, Script
@@ -30,27 +30,27 @@ class Found:
 
     host: str
     toolkit_version: str | None = None
-    image_digest: str | None = None
+    image: Image | None = None
     gpus: tuple[int, ...] | None = None  # the indexes that are ours; None: nobody says, and nothing is waited for
 
     @property
     def metadata(self) -> Mapping[str, object]:
         """What of it belongs into a run's provenance."""
-        told = {"host": self.host, "toolkit_version": self.toolkit_version, "image_digest": self.image_digest}
-        return {name: value for name, value in told.items() if value is not None or name != "image_digest"}
+        image = {"image_digest": self.image.digest} if self.image else {}
+        return {"host": self.host, "toolkit_version": self.toolkit_version, **image}
 
 
 def survey(work: Work, host: Host) -> Found:
     """Look at what a job needs on its host. Raises TargetUnusable where something is missing."""
     target, site = work.config.target, work.config.toolkit
     docker = target.runtime == "docker"
-    digest = image_digest(host, target.docker, site.image) if docker and site.image else None
+    image = look_at_image(host, target.docker, site.image) if docker and site.image else None
     repo = None if target.simulated or work.toolkit.workdir is None else site.repo
     _look_at_needs(work, host, repo)
     return Found(
         host=host.name,
         toolkit_version=_version(host, work.toolkit, repo),
-        image_digest=digest,
+        image=image,
         gpus=_our_gpus(work, host),
     )
 
@@ -183,9 +183,9 @@ def _script(work: Work, found: Found, store_id: str) -> bytes:
             owner=f"user={re.sub(r'[^A-Za-z0-9_.@-]', '_', user)} store={store_id}",
         )
     job_id = work.job.dir.rpartition("/")[2]
-    labelled = evolve(work, labels={"cosmos.store": store_id, "cosmos.user": user, "cosmos.run": work.run.id})
-    script = Script(job_id=job_id, dir=work.job.dir, runtime=labelled.runtime, gpus=gpus, time_limit_s=limit)
-    return script.content
+    labels = {"cosmos.job": job_id, "cosmos.store": store_id, "cosmos.user": user, "cosmos.run": work.run.id}
+    runtime = work.runtime(found.image.entrypoint if found.image else (), labels)
+    return Script(job_id=job_id, dir=work.job.dir, runtime=runtime, gpus=gpus, time_limit_s=limit).content
 
 
 def _job_json(work: Work, store_id: str) -> bytes:

@@ -7,12 +7,12 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from cosmos_core.config import Target, expand
 from cosmos_core.convert import from_json
@@ -42,7 +42,6 @@ class Work:
     job: Job[Any]
     bundle: Bundle
     command: Command
-    labels: Mapping[str, str] = field(factory=dict)  # for what is made on the host: whose it is
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -64,14 +63,13 @@ class Work:
             **self.command.env,
         }
 
-    @property
-    def runtime(self) -> Runtime:
-        """How the target does it, as the parts of a script."""
+    def runtime(self, entrypoint: Sequence[str], labels: Mapping[str, str]) -> Runtime:
+        """How the target does it, as the parts of a script. `entrypoint` is the image's; labels say whose it is."""
         if self.config.target.runtime == "process":
             return process(self.argv, self.env, self.cwd)
-        return container(self._container())
+        return container(self._container(entrypoint, labels))
 
-    def _container(self) -> Container:
+    def _container(self, entrypoint: Sequence[str], labels: Mapping[str, str]) -> Container:
         target, site = self.config.target, self.config.toolkit
         if site.image is None:
             raise ConfigError(
@@ -82,6 +80,8 @@ class Work:
         return Container(
             docker=target.docker,
             image=site.image,
+            entrypoint=entrypoint,
+            log=self.job.path("run.log"),
             argv=self.argv,
             env=self.env,
             cwd=self.cwd,
@@ -89,7 +89,7 @@ class Work:
             volumes=site.volumes or (),
             ipc=target.ipc,
             shm_size=target.shm_size or (f"{shm:g}g" if shm and not target.ipc else None),
-            labels={"cosmos.job": self.job.dir.rpartition("/")[2], **self.labels},
+            labels=labels,
         )
 
     def _mounts(self, repo: str | None) -> Iterator[Mount]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -37,6 +38,8 @@ class Container:
 
     docker: Sequence[str]  # the command: ("docker",) or ("sudo", "docker")
     image: str
+    entrypoint: Sequence[str]  # the image's own
+    log: str
     argv: Sequence[str]
     env: Mapping[str, str | None]
     cwd: str
@@ -66,13 +69,14 @@ def container(c: Container) -> Runtime:
     # a variable of the image can only be unset inside
     unset = [word for name, value in c.env.items() if value is None for word in ("-u", name)]
     argv = ["env", *unset, *c.argv] if unset else list(c.argv)
+    # Docker's own log passes on whole lines only, and a progress bar is one line for as long as it moves
+    into_log = 'log=$1; shift; exec "$@" >> "$log" 2>&1'
     work = (
         'docker run --detach --name "$container" --env-file /dev/stdin \\\n'
         '        ${devices:+--gpus "$devices"} ${labelled:+--label "cosmos.gpus=$labelled"} \\\n'
-        # whatever the daemon's own setting is: the log has to be here, and whole
-        "        --log-driver json-file --log-opt max-size=1t --log-opt max-file=1 \\\n"
         f"        --workdir {shlex.quote(c.cwd)} {shlex.join(options)} \\\n"
-        f"        {shlex.join([c.image, *argv])}"
+        f"        --entrypoint sh {shlex.quote(c.image)} -c {shlex.quote(into_log)} sh {shlex.quote(c.log)} \\\n"
+        f"        {shlex.join([*c.entrypoint, *argv])}"
     )
     # `ask` sets `patience` where no answer is to be waited for long
     docker = f'docker() {{ ${{patience:-command}} {shlex.join(c.docker)} "$@"; }}'
@@ -80,12 +84,22 @@ def container(c: Container) -> Runtime:
     return Runtime(kind="docker", work=f"    {work}", settings=settings)
 
 
-def image_digest(host: Host, docker: Sequence[str], image: str) -> str:
-    """The id of an image on a host. Raises TargetUnusable, with the remedy, where it is not there or Docker is not."""
-    asked = host.run((*docker, "image", "inspect", "--format", "{{.Id}}", image))
-    if asked.exit_code == 0:
-        return asked.text.strip()
-    raise refused(host.name, docker, asked.words, image)
+@frozen(kw_only=True)
+class Image:
+    """An image as a host has it."""
+
+    digest: str
+    entrypoint: tuple[str, ...]
+
+
+def look_at_image(host: Host, docker: Sequence[str], image: str) -> Image:
+    """An image on a host. Raises TargetUnusable, with the remedy, where it is not there or Docker is not."""
+    wanted = "{{.Id}} {{json .Config.Entrypoint}}"
+    asked = host.run(("env", *docker, "image", "inspect", "--format", wanted, image))
+    if asked.exit_code:
+        raise refused(host.name, docker, asked.words, image)
+    digest, _, entrypoint = asked.text.partition(" ")
+    return Image(digest=digest, entrypoint=tuple(json.loads(entrypoint) or ()))
 
 
 def refused(where: str, docker: Sequence[str], words: str, image: str = "") -> TargetUnusable:
@@ -98,7 +112,7 @@ def refused(where: str, docker: Sequence[str], words: str, image: str = "") -> T
     if "permission denied" in words:
         hint = 'add the user to the group docker there, or set docker = ["sudo", "docker"] for the target'
         return TargetUnusable(f"the user on {where} may not use Docker", hint=hint)
-    if "not found" in words and docker[0] in words and "daemon" not in words:
+    if ("not found" in words or "No such file" in words) and docker[0] in words and "daemon" not in words:
         hint = 'install Docker there, name it with its path in `docker`, or set runtime = "process"'
         return TargetUnusable(f"there is no {docker[0]} on {where}", hint=hint)
     if "password is required" in words or "terminal is required" in words:

@@ -57,43 +57,21 @@ start_work() { # NAME=VALUE ...
     return 1
 }
 
-# Copies what the container says into run.log, from where that ends. What Docker's client says itself, when it loses the
-# daemon, comes the same way: then the log is written anew, whole.
-follow_log() {
-    have=$(wc -c < run.log)
-    (
-        COSMOS_JOB=$job # so that the next keeper finds it, should this one be killed
-        export COSMOS_JOB
-        { docker logs --follow "$container" 2>&1 || : > log_cut; } | {
-            # dd takes just so many bytes, and cat passes on what comes as it comes: tail and head do neither
-            [ "$have" -eq 0 ] || dd bs="$((have))" count=1 iflag=fullblock > /dev/null 2>&1
-            exec cat >> run.log
-        }
-    ) 7<&- 8<&-
-}
-mend_log() {
-    [ -f log_cut ] || return 0
-    docker logs "$container" > run.log.part 2>&1 && mv run.log.part run.log && rm log_cut
-}
-
+# The work writes its log itself, into the folder. What Docker keeps is only what was said before the log could be opened.
 await_work() {
-    if [ "$claims" -gt 0 ]; then # a keeper before us may have been killed while it wrote the log
-        left=$(processes)
-        [ -z "$left" ] || kill -KILL $left 2>/dev/null
-        : > log_cut
-    fi
     while :; do
+        docker wait "$container" > /dev/null 2>&1 # until it ends, or the daemon goes
         inspect
         case $phase in
+        exited | dead) break ;;
         none)
             leave_line
             exit # somebody removed it
             ;;
-        away) nap 0.5 ;;
-        exited | dead) ! { mend_log && follow_log && [ ! -f log_cut ]; } || break ;; # all of the log, once more
-        *) { mend_log && follow_log; } || nap 0.5 ;;
         esac
+        nap 0.5
     done
+    [ -s run.log ] || docker logs "$container" >> run.log 2>&1
     [ "$oom" != true ] || : > out_of_memory
 }
 

@@ -151,7 +151,7 @@ def open_folder(path: Path) -> Path:
     """Make a folder, and those above it, that every account can enter, whatever the umask."""
     if not path.is_dir():
         open_folder(path.parent)
-        path.mkdir(mode=0o755)
+        path.mkdir(mode=0o755, exist_ok=True)
         path.chmod(0o755)
     return path
 

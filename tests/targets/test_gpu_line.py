@@ -181,8 +181,6 @@ def test_the_time_limit_does_not_count_the_wait(jobs: Jobs, line: Path) -> None:
     assert (exit_code(limited), has(limited, "timed_out")) == (0, False)
 
 
-
-
 def test_a_folder_that_cannot_be_used_is_said_with_its_remedy(jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     job = waiter(jobs, wish(tmp_path / "file" / "locks"))
@@ -194,7 +192,9 @@ def test_a_folder_that_cannot_be_used_is_said_with_its_remedy(jobs: Jobs, tmp_pa
 def test_many_at_once_never_share_a_gpu(jobs: Jobs, line: Path, tmp_path: Path) -> None:
     """Each notes when it has which GPU, in a file that all append to."""
     ledger = tmp_path / "ledger"
-    work = f'echo "+ $job $CUDA_VISIBLE_DEVICES" >> {ledger}; sleep 0.1; echo "- $job $CUDA_VISIBLE_DEVICES" >> {ledger}'
+    work = (
+        f'echo "+ $job $CUDA_VISIBLE_DEVICES" >> {ledger}; sleep 0.1; echo "- $job $CUDA_VISIBLE_DEVICES" >> {ledger}'
+    )
     counts = [1, 2, 1, 1, 3, 1, 2, 1, 1, 1]
     made = [jobs.script(work, gpus=wish(line, count, (0, 1, 2))) for count in counts]
     for job in made:

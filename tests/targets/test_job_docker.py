@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -44,6 +45,8 @@ def dockerized(
         Container(
             docker=docker or daemon.docker,
             image=image,
+            entrypoint=json.loads(daemon("image", "inspect", "-f", "{{json .Config.Entrypoint}}", IMAGE).stdout),
+            log=f"{folder}/run.log",
             argv=argv,
             env=env or {},
             cwd=folder,
@@ -91,6 +94,17 @@ def test_the_exit_code_is_the_programs(jobs: Jobs, shared_dockerd: Dockerd, code
     assert job.look() == Evidence(state="ended", exit_code=code)
     assert sorted(log(job)) == ["err", "out"]
     assert not left(shared_dockerd, job)
+
+
+def test_a_progress_bar_is_seen_while_it_moves(jobs: Jobs, shared_dockerd: Dockerd) -> None:
+    """It is one line for as long as it moves, and Docker's own log would keep it back until its end."""
+    bar = 'printf "\\r 10%%"; while [ ! -e go ]; do sleep 0.05; done; printf "\\r100%%\\n"'
+    job = dockerized(jobs, shared_dockerd, "sh", "-c", bar)
+    job.start({})
+    until(lambda: has(job, "run.log") and Path(job.at("run.log")).read_bytes().endswith(b"\r 10%"))
+    Path(job.at("go")).touch()
+    assert ended(job) == 0
+    assert Path(job.at("run.log")).read_bytes().endswith(b"\r 10%\r100%\n")
 
 
 def test_what_it_wrote_is_the_folders_owners(jobs: Jobs, shared_dockerd: Dockerd) -> None:

@@ -140,7 +140,7 @@ def _of_the_exit_code(code: int | None, said: str) -> Failure | None:
     if code in _KILLED:
         return Failure(
             code="killed",
-            message="the system killed the toolkit, most likely because the host's memory (not the GPU's) ran out",
+            message="the toolkit was killed, by somebody or because the host's memory (not the GPU's) ran out",
             hint="make memory free on the target, or use fewer or shorter videos",
         )
     if code in _STOPPED:

@@ -149,7 +149,7 @@ SIGNATURES = (
     _sign(
         r"\bSignal 9 \(SIGKILL\)|\bexitcode\s*: -9\b",
         "killed",
-        "the system killed the toolkit, most likely because the host's memory (not the GPU's) ran out",
+        "the toolkit was killed, by somebody or because the host's memory (not the GPU's) ran out",
         "make memory free on the target, or use fewer or shorter videos",
     ),
 )

@@ -1,0 +1,198 @@
+"""Clients of GPU hosts: each with a database of its own, as somebody's laptop has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from real_parts import GpuHost
+
+from cosmos_core import Cosmos
+from cosmos_core.store.records import RunRecord
+
+T = TypeVar("T")
+
+TEXT = "heavy rain"
+PARAMETERS = {"weights.edge": 0.5, "num_steps": 4}
+
+# Kills the process that calls the named method for the nth time, before or after it did its work.
+SUICIDE = """
+import importlib, os, signal, sys
+from pathlib import Path
+from cosmos_core import Cosmos
+run_id, what, nth, when = sys.argv[1:]
+module, _, name = what.partition(":")
+owner = getattr(importlib.import_module(module), name.split(".")[0])
+method = getattr(owner, name.split(".")[1])
+calls = 0
+def called(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls == int(nth) and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    answer = method(*args, **kwargs)
+    if calls == int(nth):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+setattr(owner, name.split(".")[1], called)
+with Cosmos() as cosmos:
+    cosmos.execute(run_id)
+"""
+
+
+class Laptop:
+    """A client: configuration, data folder and clip of its own."""
+
+    def __init__(self, folder: Path, clip: Path, *hosts: GpuHost, env: Mapping[str, str] | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.clip = clip
+        self.config = folder / "cosmos.toml"
+        self.configure(*hosts)
+        self.env = dict(env or {})
+        self._opened: list[Cosmos] = []
+
+    def configure(self, *hosts: GpuHost, more: str = "") -> None:
+        """Write the configuration; the first host is the default."""
+        head = f'default_target = "{hosts[0].name}"\n' if hosts else ""
+        self.config.write_text(head + more + "\n".join(host.table for host in hosts), encoding="utf-8")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What its processes are given."""
+        told = {"COSMOS_HOME": str(self.folder / "home"), "COSMOS_CONFIG": str(self.config), "TZ": "UTC"}
+        return {**os.environ, **told, **self.env}
+
+    def cosmos(self) -> Cosmos:
+        """The API, closed with the laptop."""
+        from cosmos_core.config import Config
+
+        cosmos = Cosmos(Config.load(self.config, self.environ))
+        self._opened.append(cosmos)
+        return cosmos
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for cosmos in self._opened:
+            cosmos.close()
+
+    def store_run(self, cosmos: Cosmos, **wish: Any) -> RunRecord:
+        """A stored run of the clip."""
+        parameters = {**PARAMETERS, **wish.pop("parameters", {})}
+        prompt = cosmos.create_prompt(
+            "transfer", wish.pop("text", TEXT), inputs={"video": str(self.clip)}, parameters=parameters
+        )
+        return cosmos.create_run(prompt.id, **wish)
+
+    def run(self, **wish: Any) -> RunRecord:
+        """A run of the clip, executed to its end."""
+        cosmos = self.cosmos()
+        return cosmos.execute(self.store_run(cosmos, **wish).id)
+
+    def popen(self, *words: str | Path) -> subprocess.Popen[str]:
+        """`cosmos WORDS`, begun."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cosmos_core", *map(str, words)],
+            env=self.environ,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str | Path) -> Ended:
+        """`cosmos WORDS`, ended."""
+        process = self.popen(*words)
+        out, err = process.communicate(timeout=90)
+        return Ended(process.returncode, out, err)
+
+    def dies(self, run_id: str, what: str, nth: int, when: str) -> None:
+        """A client that executes a run and is killed at that point."""
+        done = subprocess.run(
+            [sys.executable, "-c", SUICIDE, run_id, what, str(nth), when],
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+class Ended:
+    """How a command ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+
+def until(condition: Callable[[], T], seconds: float = 30.0) -> T:
+    """The first truthy answer of `condition`; AssertionError once the time is up."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {answer!r} after {seconds} s")
+        time.sleep(0.02)
+    return answer
+
+
+def job_folder(host: GpuHost, run: RunRecord) -> Path:
+    """Where the run's job lies; the host is this machine, whatever way leads to it."""
+    assert run.job_id
+    return host.work_dir / "jobs" / run.job_id
+
+
+def whole(run: RunRecord, host: GpuHost) -> None:
+    """Assert that a run completed, with all it made and said here, and that nothing of it is left to somebody else."""
+    assert run.status == "completed", (run.status, run.paused, run.error)
+    assert run.error is None
+    assert run.paused is None
+    job = job_folder(host, run)
+    roles = {artifact.role for artifact in run.artifacts}
+    assert {"result", "control", "log", "data"} <= roles
+    for artifact in run.artifacts:
+        assert artifact.path
+        assert Path(artifact.path).read_bytes() == Path(artifact.remote).read_bytes()
+    kept = Path(run.outputs.files[next(iter(run.outputs.files))]).parent / "run.log"
+    assert kept.read_bytes() == (job / "run.log").read_bytes()
+    assert kept.read_bytes().count(b"Found 1 hint keys") == 1  # it ran once
+    owned(host, job)
+
+
+def owned(host: GpuHost, job: Path) -> None:
+    """Assert that all of a job's folder belongs to the account, and that nobody else can look into it."""
+    uid = os.getuid() if host.account is None else host.account.uid
+    strangers = [str(path) for path in (job, *job.rglob("*")) if path.lstat().st_uid != uid]
+    assert strangers == []
+    assert job.stat().st_mode & 0o077 == 0
+    assert not [path for path in job.rglob("*") if path.name.endswith(".part")]
+
+
+def containers(host: GpuHost, run: RunRecord) -> str:
+    """What Docker still has of a run's job."""
+    if not host.docker:
+        return ""
+    docker = [word for word in host.docker if word != "sudo"]
+    asked = subprocess.run(
+        [*docker, "ps", "--all", "--quiet", "--filter", f"name={run.job_id}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return asked.stdout

@@ -1,0 +1,131 @@
+"""More jobs than GPUs, from several people with databases of their own: never two on one GPU, in order, all done."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lab import Laptop, job_folder, until, whole
+from real_parts import GpuHost, GpuHosts
+
+from cosmos_core.store.records import RunRecord
+
+MakeLaptop = Callable[..., Laptop]
+
+# Before the toolkit: who has which GPU, as the job itself sees it, into a ledger that all may append to.
+LEDGER = """#!/bin/sh
+echo "begin $HOSTS_GPUS $TMPDIR" >> "$(dirname "$0")/../ledger"
+"$(dirname "$0")/played" "$@"
+code=$?
+echo "end $HOSTS_GPUS $TMPDIR" >> "$(dirname "$0")/../ledger"
+exit $code
+"""
+
+
+def keep_ledger(repo: Path) -> Path:
+    """Let every job write down when it has its GPUs, and where."""
+    ledger = repo / "ledger"
+    ledger.touch()
+    ledger.chmod(0o666)
+    for program in ("python", "torchrun"):
+        played = repo / "bin" / program
+        played.rename(repo / "bin" / f"played-{program}")
+        seen = "${CUDA_VISIBLE_DEVICES:-$NVIDIA_VISIBLE_DEVICES}"
+        played.write_text(LEDGER.replace("$HOSTS_GPUS", seen).replace('/played"', f'/played-{program}"'))
+        played.chmod(0o755)
+    return ledger
+
+
+def held(ledger: Path) -> list[tuple[str, frozenset[str]]]:
+    """Jobs in the order in which they got GPUs, each with its own; asserts that no GPU had two at a time."""
+    order: list[tuple[str, frozenset[str]]] = []
+    taken: dict[str, str] = {}
+    for line in ledger.read_text().splitlines():
+        word, gpus, folder = line.split()
+        job = Path(folder).parent.name
+        for gpu in gpus.split(","):
+            if word == "begin":
+                assert gpu not in taken, line
+                taken[gpu] = job
+            else:
+                assert taken.pop(gpu) == job, line
+        if word == "begin":
+            order.append((job, frozenset(gpus.split(","))))
+    assert not taken
+    return order
+
+
+@pytest.mark.parametrize("runtime", ["process", "docker"])
+def test_ten_runs_for_two_gpus_from_two_people(
+    gpu_host: GpuHosts, laptop: MakeLaptop, toolkit_repo: Path, runtime: str
+) -> None:
+    ledger = keep_ledger(toolkit_repo)
+    quick = {"env": {"STANDIN_STEP_SECONDS": "0.02"}, "gpus": (4, 5)}  # indexes that no other test uses
+    hosts = [gpu_host("ada", runtime, **quick), gpu_host("bob", runtime, **quick)]
+    laptops = [laptop(host, name=f"of-{host.name}") for host in hosts]
+    asked: list[tuple[Laptop, GpuHost, RunRecord]] = []
+    for number in range(10):
+        mine, host = laptops[number % 2], hosts[number % 2]
+        cosmos = mine.cosmos()
+        run = cosmos.start(mine.store_run(cosmos, gpus=2 if number == 4 else None).id)
+        asked.append((mine, host, run))
+    followers = [mine.popen("sync", "--follow") for mine in laptops]
+    for follower in followers:
+        _, err = follower.communicate(timeout=90)
+        assert follower.returncode == 0, err
+    for mine, host, run in asked:
+        done = mine.cosmos().store.run(run.id)
+        whole(done, host)
+        assert set(done.metadata["gpus"]) <= {4, 5}
+    order = held(ledger)
+    assert [job for job, _ in order] == [run.job_id for _, _, run in asked]
+    assert order[4][1] == {"4", "5"}
+    until(lambda: list(hosts[0].lock_dir.glob("ticket.*")) == [])
+
+
+def test_the_place_in_line_is_seen(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
+    host = gpu_host("eve", "process", gpus=(6,), env={"STANDIN_STEP_SECONDS": "60"})
+    mine = laptop(host)
+    asked = ("run", "--model", "transfer", "rain", "--video", mine.clip, "--weights.edge", "1")
+    first = mine(*asked, "--detach", "--json").document
+    second = mine(*asked, "--detach")
+    assert second.code == 0
+    assert "next for a GPU" in second.out
+    third = mine(*asked, "--detach", "--json").document
+    assert (third["status"], third["queue"]) == ("queued", {"position": 2, "ahead": 1})
+    assert first["queue"] is None
+    assert "number 2 in the line for GPUs" in mine("show", third["id"]).out
+    follower = mine.popen("attach", third["id"], "--progress", "jsonl")
+    assert follower.stderr
+    seen = [json.loads(follower.stderr.readline())]
+    while seen[-1]["queue"] != {"position": 2, "ahead": 1}:
+        seen.append(json.loads(follower.stderr.readline()))
+    waiting = mine("list", "runs", "--status", "queued", "-q").out.split()
+    assert mine("cancel", waiting[-1]).code == 0  # the one ahead
+    while seen[-1]["queue"] != {"position": 1, "ahead": 0}:
+        seen.append(json.loads(follower.stderr.readline()))
+    assert mine("cancel", first["id"]).code == 0
+    while seen[-1]["status"] != "running":
+        seen.append(json.loads(follower.stderr.readline()))
+    assert seen[-1]["queue"] is None
+    assert mine("cancel", third["id"]).code == 0
+    follower.communicate(timeout=60)
+    assert follower.returncode == 1
+
+
+def test_a_waiter_whose_keeper_was_killed_joins_the_line_again(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
+    """As after a restart of the host: it never ran, so nothing of it is lost."""
+    host = gpu_host("eve", "process", gpus=(6,), env={"STANDIN_STEP_SECONDS": "0.5"})
+    mine = laptop(host)
+    cosmos = mine.cosmos()
+    first = cosmos.start(mine.store_run(cosmos).id)
+    second = cosmos.start(mine.store_run(cosmos).id)
+    assert second.queue
+    os.kill(int((job_folder(host, second) / "claim.1").readlink().name.split()[0]), 9)
+    until(lambda: len(list(host.lock_dir.glob("ticket.*"))) == 2)
+    whole(cosmos.follow(second.id), host)
+    whole(cosmos.follow(first.id), host)
+    assert (job_folder(host, second) / "claim.2").is_symlink()
