@@ -24,6 +24,7 @@ CHECKS = (
 )
 
 PARTS = {
+    "busybox": "busybox",
     "docker": "docker.io",
     "dockerd": "docker.io",
     "flock": "util-linux",

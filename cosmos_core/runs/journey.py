@@ -116,7 +116,8 @@ class Journey:
             reason += "; it is cancelled as soon as `cosmos sync` gets through"
         elif changes and self.run.status in ("queued", "running"):
             reason += "; the job goes on without us"
-        self._note(paused=Paused(since=datetime.now(UTC), reason=reason, hint=error.hint), **changes)
+        hint = error.hint.replace("cosmos targets trust NAME", f"cosmos targets trust {self.run.target}")
+        self._note(paused=Paused(since=datetime.now(UTC), reason=reason, hint=hint), **changes)
         return self.store.run(self.run.id)
 
     def wait_out(self, error: TargetUnusable, seconds: float) -> None:

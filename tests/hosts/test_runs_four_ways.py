@@ -41,6 +41,12 @@ def test_a_run_is_whole(gpu_host: GpuHosts, laptop: MakeLaptop, account: str | N
         assert b"It holds no code" in (job_folder(host, run) / "run.log").read_bytes()  # the entrypoint spoke
 
 
+@pytest.mark.parametrize("alias", ["ada-by-jump", "ada-by-include"])
+def test_the_way_leads_where_ssh_says(gpu_host: GpuHosts, laptop: MakeLaptop, alias: str) -> None:
+    host = gpu_host("ada", "docker", alias=alias)
+    whole(laptop(host).run(), host)
+
+
 def test_they_agree(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
     """Whatever way a run goes, a reader of its record and of its screen sees the same."""
     told: list[tuple[dict[str, Any], str, dict[str, bytes]]] = []

@@ -218,7 +218,7 @@ def test_the_host_key_has_changed(gpu_host: GpuHosts, laptop: MakeLaptop, sshd: 
     mine = laptop(host)
     assert mine(*ASKED, mine.clip).code == 0
     server.change_host_key()
-    paused(mine, "host key.* changed", "cosmos targets trust", "uploading")
+    paused(mine, "host key.* changed", "cosmos targets trust ada-docker", "uploading")
 
 
 def test_the_host_key_is_unknown(gpu_host: GpuHosts, laptop: MakeLaptop, sshd: MakeSshd, ssh_home: SshHome) -> None:

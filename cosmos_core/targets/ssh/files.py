@@ -1,0 +1,107 @@
+"""Looking at files, many at a time, in one question."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from cosmos_core.targets.host import Span, Stat
+from cosmos_core.targets.ssh.frames import chunks, quote, quoted
+from cosmos_core.targets.ssh.words import ABSENT, complaint, refusal
+
+if TYPE_CHECKING:
+    from cosmos_core.targets.ssh.line import Line
+
+_FORMAT = "%s %f %Y %y %n//"  # understood by GNU and busybox alike; %y alone knows parts of a second
+
+
+@frozen(kw_only=True)
+class Seen:
+    """What `stat` said of one file."""
+
+    path: str
+    size: int
+    mode: int
+    mtime_ns: int
+
+
+def stat_script(paths: Sequence[str], end: str, then: str = "; ") -> str:
+    """Print a record for each that is there, `end` after each, since names hold anything."""
+    return then.join(f"stat -L -c {quote(_FORMAT + end)} -- {quoted(chunk)}" for chunk in chunks(paths))
+
+
+def records(out: bytes, end: str) -> Iterator[Seen]:
+    """Read what that printed."""
+    for record in out.split(f"//{end}\n".encode())[:-1]:
+        size, mode, seconds, _, clock, _, path = record.split(b" ", 6)
+        fraction = clock.partition(b".")[2].ljust(9, b"0")[:9]
+        yield Seen(
+            path=os.fsdecode(path),
+            size=int(size),
+            mode=int(mode, 16),
+            mtime_ns=int(seconds) * 1_000_000_000 + int(fraction),
+        )
+
+
+def _look(line: Line, paths: Sequence[str], verb: str) -> Mapping[str, Seen]:
+    if not paths:
+        return {}
+    end = secrets.token_hex(16)
+    done = line.ask(stat_script(paths, end))
+    found = {seen.path: seen for seen in records(done.out, end)}
+    missing = [path for path in dict.fromkeys(paths) if path not in found]
+    if missing and (said := complaint(done.err, ignore=ABSENT, names=missing)):
+        raise refusal(line.name, verb, next((path for path in missing if path in said), missing[0]), said)
+    return found
+
+
+def look(line: Line, paths: Sequence[str]) -> Mapping[str, Stat]:
+    """Size and age of those that are there; links are followed."""
+    return {
+        path: Stat(bytes=seen.size, mtime_ns=seen.mtime_ns, is_dir=stat.S_ISDIR(seen.mode))
+        for path, seen in _look(line, paths, "look at").items()
+    }
+
+
+def read(line: Line, spans: Sequence[Span]) -> Sequence[bytes]:
+    """The bytes of each span: one question for all sizes, and a second one only where there is something to read."""
+    seen = _look(line, tuple(dict.fromkeys(span.path for span in spans)), "read")
+    wanted: list[int] = []
+    for index, span in enumerate(spans):
+        if (file := seen.get(span.path)) is None:
+            continue
+        if stat.S_ISDIR(file.mode):
+            raise refusal(line.name, "read", span.path, "Is a directory")
+        if file.size > span.offset and span.limit > 0:
+            wanted.append(index)
+    got = [b""] * len(spans)
+    if not wanted:
+        return got
+    end = secrets.token_hex(16)
+    script = "; ".join(
+        f"tail -c +{spans[index].offset + 1} -- {quote(spans[index].path)} | head -c {spans[index].limit}; printf {end}"
+        for index in wanted
+    )
+    done = line.ask(script)
+    paths = [spans[index].path for index in wanted]
+    if said := complaint(done.err, ignore=ABSENT, names=paths):
+        raise refusal(line.name, "read", next((path for path in paths if path in said), paths[0]), said)
+    for index, content in zip(wanted, done.out.split(end.encode()), strict=False):
+        got[index] = content
+    return got
+
+
+def below(line: Line, path: str) -> Mapping[str, int]:
+    """Every file below a folder with its size, by relative path; links are left out."""
+    root = path.rstrip("/") + "/"
+    end = secrets.token_hex(16)
+    done = line.ask(f"find {quote(root)} -type f -exec stat -c {quote(_FORMAT + end)} -- {{}} +")
+    if said := complaint(done.err, ignore=ABSENT):
+        raise refusal(line.name, "look into", path, said)
+    found = sorted((seen.path.removeprefix(root), seen.size) for seen in records(done.out, end))
+    return dict(found)

@@ -1,0 +1,173 @@
+"""Large files there and back: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from real_parts import Account, HostFolder, MakeSshd, SshHome
+from real_processes import until
+from ssh_hosts import MakeHost
+
+from cosmos_core.errors import TargetUnusable
+from cosmos_core.targets.host import Tree
+from cosmos_core.targets.ssh import SshHost
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """64 MiB that do not repeat."""
+    file = tmp_path / "big"
+    file.write_bytes(os.urandom(64 * MIB))
+    return file
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["ada", "bob", "ada-by-jump"])
+def test_there_and_back(host: MakeHost, host_folder: HostFolder, big: Path, tmp_path: Path, name: str) -> None:
+    far = host(name)
+    there = host_folder.of(host_folder.accounts[name.partition("-")[0]]) / "big"
+    steps: list[int] = []
+    assert far.put(big, str(there), sha256=digest(big), on_bytes=steps.append) == digest(big)
+    assert sum(steps) == 64 * MIB
+    assert max(steps) <= MIB
+    steps.clear()
+    assert far.get({str(there): tmp_path / "back"}, on_bytes=steps.append) == {str(there): digest(big)}
+    assert sum(steps) == 64 * MIB
+    assert digest(tmp_path / "back") == digest(big)
+
+
+def test_new_keys_in_the_middle(
+    host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, there: Path, big: Path, tmp_path: Path
+) -> None:
+    """A server that wants them every few MiB."""
+    ssh_home.lead_to(sshd("RekeyLimit 8M"))
+    ada = host()
+    assert ada.put(big, f"{there}/big") == digest(big)
+    ada.get({f"{there}/big": tmp_path / "back"})
+    assert digest(tmp_path / "back") == digest(big)
+
+
+def test_a_full_disk_there(
+    ada: SshHost, small_disk: Callable[[int, Account], Path], ssh_home: SshHome, big: Path
+) -> None:
+    disk = small_disk(8, ssh_home.accounts["ada"])
+    ada.lay_out(str(disk), Tree(files=[("kept", b"old", 0o600)]))
+    moved: list[int] = []
+    for verb in (
+        lambda: ada.put(big, f"{disk}/kept", on_bytes=moved.append),
+        lambda: ada.put(big, f"{disk}/new/file", sha256="0" * 64, on_bytes=moved.append),
+        lambda: ada.lay_out(f"{disk}/job", Tree(files=[("much", bytes(16 * MIB), 0o600), ("last", b"", 0o600)])),
+    ):
+        with pytest.raises(TargetUnusable, match=f"no space left on .* for {disk}") as caught:
+            verb()
+        assert not caught.value.transient
+        assert "cosmos sync" in caught.value.hint
+    assert sum(moved) < 2 * 32 * MIB  # the rest was not sent
+    assert (disk / "kept").read_text() == "old"
+    files = [str(file.relative_to(disk)) for file in disk.rglob("*") if file.is_file()]
+    assert "job/last" not in files
+    assert not [name for name in files if name.endswith(".part")]
+
+
+def test_a_full_disk_here(
+    ada: SshHost, small_disk: Callable[[int, Account], Path], ssh_home: SshHome, there: Path, big: Path
+) -> None:
+    disk = small_disk(8, ssh_home.accounts["ada"])
+    ada.put(big, f"{there}/big")
+    with pytest.raises(TargetUnusable, match=f"no space left here for {disk}/big"):
+        ada.get({f"{there}/big": disk / "big"})
+    assert list(disk.iterdir()) == []
+    assert ada.stat([f"{there}/big"])
+
+
+def test_a_link_that_breaks_while_a_file_is_sent(
+    host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, there: Path, big: Path
+) -> None:
+    mine = sshd()
+    ssh_home.lead_to(mine)
+    ada = host()
+    sent: list[int] = []
+
+    def on_bytes(count: int) -> None:
+        sent.append(count)
+        if sum(sent) == 16 * MIB:
+            mine.drop_connections()
+
+    with pytest.raises(TargetUnusable) as caught:
+        ada.put(big, f"{there}/big", on_bytes=on_bytes)
+    assert caught.value.transient
+    until(lambda: not any(there.iterdir()))  # what had arrived is removed by the host itself
+    assert ada.put(big, f"{there}/big") == digest(big)
+
+
+def test_a_link_that_breaks_while_a_file_is_fetched(
+    host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, there: Path, big: Path, tmp_path: Path
+) -> None:
+    mine = sshd()
+    ssh_home.lead_to(mine)
+    ada = host()
+    ada.put(big, f"{there}/big")
+    (tmp_path / "in").mkdir()
+    once = threading.Event()
+
+    def on_bytes(_: int) -> None:
+        if not once.is_set():
+            once.set()
+            mine.drop_connections()
+
+    with pytest.raises(TargetUnusable) as caught:
+        ada.get({f"{there}/big": tmp_path / "in" / "big"}, on_bytes=on_bytes)
+    assert caught.value.transient
+    assert list((tmp_path / "in").iterdir()) == []
+    assert ada.get({f"{there}/big": tmp_path / "in" / "big"}) == {f"{there}/big": digest(big)}
+
+
+def test_a_file_that_changes_while_it_is_fetched(ada: SshHost, there: Path, big: Path, tmp_path: Path) -> None:
+    ada.put(big, f"{there}/big")
+    once = threading.Event()
+
+    def on_bytes(_: int) -> None:
+        if not once.is_set():
+            once.set()
+            os.truncate(there / "big", 1000)
+
+    with pytest.raises(TargetUnusable) as caught:
+        ada.get({f"{there}/big": tmp_path / "back"}, on_bytes=on_bytes)
+    assert caught.value.transient
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_file_that_changes_while_it_is_sent(ada: SshHost, there: Path, big: Path) -> None:
+    def on_bytes(_: int) -> None:
+        os.truncate(big, 2 * MIB)
+
+    with pytest.raises(TargetUnusable, match="changed while it was sent"):
+        ada.put(big, f"{there}/big", on_bytes=on_bytes)
+    assert list(there.iterdir()) == []
+
+
+def test_folders_that_are_not_ours_to_write(ada: SshHost, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for verb in (
+        lambda: ada.put(tmp_path / "file", "/etc/cosmos-test"),
+        lambda: ada.lay_out("/etc/cosmos-test", Tree()),
+        lambda: ada.link("/etc/passwd", "/etc/cosmos-test"),
+        lambda: ada.remove("/etc/passwd"),
+        lambda: ada.get({"/etc/shadow": tmp_path / "shadow"}),
+        lambda: ada.stat(["/root/.ssh/x"]),
+        lambda: ada.list("/root"),
+    ):
+        with pytest.raises(TargetUnusable, match=r"cannot .*: (Permission denied|Operation not permitted)") as caught:
+            verb()
+        assert not caught.value.transient
+        assert "permissions" in caught.value.hint
