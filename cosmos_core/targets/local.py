@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -108,7 +109,7 @@ class LocalHost:
         with _in_words(str(to)):
             to.parent.mkdir(parents=True, exist_ok=True)
             if not (to.exists() and to.samefile(source)):
-                partial = to.with_name(f".{to.name}.part")
+                partial = to.with_name(f".{to.name}.{os.getpid()}.{threading.get_native_id()}.part")
                 partial.unlink(missing_ok=True)
                 try:
                     os.link(source, partial)  # the same disk: no byte moves
@@ -149,7 +150,7 @@ def _second_name(make: Callable[[str, Path], None], source: str, to: Path) -> No
 @contextlib.contextmanager
 def _written_whole(path: Path, mode: int, *, when: Callable[[], bool] = lambda: True) -> Iterator[BinaryIO]:
     """A file that gets its name only once all of it is written, and only `when` that is wanted."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.part")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             yield file

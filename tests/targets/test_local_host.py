@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -217,3 +218,28 @@ def test_the_cache_never_holds_what_its_name_denies(tmp_path: Path) -> None:
     source.unlink()
     with pytest.raises(TargetUnusable, match="is gone"):
         upload(HOST, source, str(place), digest)
+
+
+def test_two_who_bring_the_same_file_are_not_in_each_others_way(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(8 << 20))
+    place = tmp_path / "cache" / "file"
+    met = threading.Barrier(4)
+    trouble: list[BaseException] = []
+
+    def bring() -> None:
+        try:
+            met.wait()
+            for _ in range(5):
+                HOST.put(source, str(place))
+        except BaseException as error:  # noqa: BLE001  it is looked at below
+            trouble.append(error)
+
+    threads = [threading.Thread(target=bring) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert trouble == []
+    assert place.read_bytes() == source.read_bytes()
+    assert [f.name for f in place.parent.iterdir()] == ["file"]
