@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, frozen
 
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json
-from cosmos_core.errors import NotFound, Refused, TargetUnusable, UsageError
+from cosmos_core.errors import NotFound, Refused, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.dry import DryRun, dry_run
@@ -31,22 +31,14 @@ from cosmos_core.targets import Hosts
 from cosmos_core.targets.host import Span
 from cosmos_core.values import Problem, Request
 
+if TYPE_CHECKING:
+    from cosmos_core.runs.check import Check
+    from cosmos_core.runs.smoke import Smoke
+    from cosmos_core.runs.status import TargetStatus
+    from cosmos_core.targets.ssh.trust import OfferedKey
+
 _POLL_S = 0.25
 _CHUNK = 1 << 20
-
-
-@frozen(kw_only=True)
-class TargetStatus:
-    """A target, and the runs of this store that are there."""
-
-    name: str
-    host: str
-    simulated: bool
-    reachable: bool
-    words: str
-    gpus: int | None
-    running: tuple[RunRecord, ...]
-    waiting: tuple[RunRecord, ...]
 
 
 @frozen(kw_only=True)
@@ -253,7 +245,7 @@ class Cosmos:
         remote = f"{self.store.job(job_id).dir}/run.log"
         copy = self.config.outputs_dir / run_id / "run.log"
         offset = 0
-        host = self.hosts.of(config.target)
+        host, pause = self.hosts.of(config.target), max(_POLL_S, self.hosts.rounds(config.target).longest)
         while True:
             run = self.follow_if_going(run_id) if follow else run
             done = not follow or run.ended or run.paused is not None
@@ -268,7 +260,7 @@ class Cosmos:
                 yield chunk
             if done:
                 return
-            time.sleep(_POLL_S)
+            time.sleep(pause)
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -334,31 +326,50 @@ class Cosmos:
             raise NotFound(f"no run made {path}, and no prompt uses it", hint="it was compared by content")
         return users
 
-    def status(self) -> tuple[TargetStatus, ...]:
-        """Every target: whether it can be used, and what of ours is there."""
-        unfinished = self.store.unfinished()
-        targets = dict(self.config.targets) or {self.config.simulator.name: self.config.simulator}
-        found = []
-        for target in targets.values():
-            there = [run for run in unfinished if run.target == target.name]
-            words, host_name = "", target.host or "this machine"
-            try:
-                host_name = self.hosts.of(target).name
-            except TargetUnusable as error:
-                words = error.message
-            found.append(
-                TargetStatus(
-                    name=target.name,
-                    host=host_name,
-                    simulated=target.simulated,
-                    reachable=not words,
-                    words=words,
-                    gpus=target.gpu_count,
-                    running=tuple(r for r in there if r.status not in ("pending", "queued")),
-                    waiting=tuple(r for r in there if r.status in ("pending", "queued")),
-                )
-            )
-        return tuple(found)
+    def status(self, *, since: float | None = None) -> tuple[TargetStatus, ...]:
+        """Every target, all at the same time: whether it can be used, who uses it, what of ours is there.
+
+        None takes longer than its connect_timeout, from now or from `since` (of time.monotonic()).
+        """
+        from cosmos_core.runs.status import status_of  # these three are seldom wanted, and start-up is a feature
+
+        return status_of(self.config, self.store, self.hosts, time.monotonic() if since is None else since)
+
+    # -- getting a target to work ------------------------------------------------------------------------------
+
+    def check(self, target: str) -> Check:
+        """Everything that is wrong with a target, found in one go; only an unknown name is raised."""
+        from cosmos_core.runs.check import check_target
+
+        return check_target(self.config.target(target), self.config, self.models, self.store, self.hosts)
+
+    def smoke(self, check: Check, on_progress: OnChange | None = None) -> Iterator[Smoke]:
+        """Run the smallest job of each toolkit of a target that was checked, one after the other."""
+        from cosmos_core.runs.smoke import Smoke, smoke_of
+        from cosmos_core.runs.toolkits import make_files
+
+        for one in check.toolkits:
+            if one.toolkit is None or one.toolkit.smallest is None:
+                yield Smoke(toolkit=one.name, words="no smallest job is declared")
+                continue
+            files = make_files(one.toolkit.smallest, self.config.home / "smoke")
+            run = self.execute(self.store_run(one.wish(check.target, files)).id, on_progress)
+            yield smoke_of(run, one.name, self.config, self.store)
+
+    def offered_key(self, target: str) -> OfferedKey:
+        """The first host key on the way to a target that is not known, or the host's own; `trust` stores it.
+
+        Raises UsageError for a target on this machine, TargetUnusable where there is no way.
+        """
+        from cosmos_core.targets.way import offered_key_of
+
+        return offered_key_of(self.config.target(target))
+
+    def trust(self, key: OfferedKey) -> None:
+        """Remember a host key that a person has compared with what the host's owner says."""
+        from cosmos_core.targets.ssh.trust import store_key
+
+        store_key(key)
 
     # -- the plain words for scripts ---------------------------------------------------------------------------
 

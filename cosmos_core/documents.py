@@ -7,15 +7,20 @@ everywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cosmos_core.errors import CosmosError
+    from cosmos_core.runs.check import Check
     from cosmos_core.runs.dry import DryRun
+    from cosmos_core.runs.smoke import Smoke
+    from cosmos_core.runs.status import JobStatus, TargetStatus, Waiting
     from cosmos_core.store.records import Artifact, InputRecord, Page, PromptRecord, RunRecord
+    from cosmos_core.targets.overview import GpuUse
+    from cosmos_core.targets.ssh.trust import OfferedKey
     from cosmos_core.values import Media, Problem
 
 Document = dict[str, Any]
@@ -172,6 +177,115 @@ def page_document(page: Page) -> Document:
 def items_document(items: list[Document]) -> Document:
     """A list that is all there is, in the shape of a page."""
     return {"items": items, "total": len(items), "limit": len(items), "next": None}
+
+
+def target_status_document(target: TargetStatus) -> Document:
+    """A target as it is now, who uses it, and what of ours is there."""
+    return {
+        "name": target.name,
+        "host": target.host,
+        "simulated": target.simulated,
+        "reachable": target.reachable,
+        "message": target.words,
+        "hint": target.hint,
+        "gpus": target.gpus,
+        "gpu_list": [_gpu(use, target) for use in target.gpu_list],
+        "running": [run.id for run in target.running],
+        "waiting": [run.id for run in target.waiting],
+        "jobs": [_job_status(job) for job in target.jobs],
+        "line": [_waiting(one) for one in target.line],
+        "unaccounted": [plain(one) for one in target.unaccounted],
+        "not_seen": list(target.troubles),
+    }
+
+
+def _gpu(use: GpuUse, target: TargetStatus) -> Document:
+    runs = {job.seen.id: job.run.id for job in target.jobs if job.run}
+    return {
+        "index": use.gpu.index,
+        "name": use.gpu.name,
+        "memory_mib": use.gpu.memory_mib,
+        "used_mib": use.gpu.used_mib,
+        "load": use.gpu.load,
+        "ours": use.gpu.index in target.our_gpus,
+        "job": use.held_by,
+        "run": runs.get(use.held_by or ""),
+        "used_by_others": use.used_by_others,
+        "processes": [
+            {"pid": one.pid, "user": one.user, "memory_mib": one.memory_mib, "job": one.job} for one in use.processes
+        ],
+    }
+
+
+def _job_status(job: JobStatus) -> Document:
+    seen, run = job.seen, job.run
+    return {
+        "job": seen.id,
+        "run": run.id if run else None,
+        "ours": job.ours,
+        "user": seen.user,
+        "store": seen.store,
+        "state": seen.state,
+        "since": rfc3339(seen.since),
+        "gpus": list(seen.gpus),
+        "ahead": job.ahead,
+        "dir": seen.dir,
+        "stored": run.status if run else None,
+        "paused": run.paused.reason if run and run.paused else None,
+    }
+
+
+def _waiting(one: Waiting) -> Document:
+    ticket = one.ticket
+    return {
+        "place": one.place,
+        "job": ticket.job,
+        "run": one.run.id if one.run else None,
+        "ours": one.ours,
+        "user": ticket.user,
+        "store": ticket.store,
+        "wants": ticket.want,
+        "since": rfc3339(ticket.since),
+    }
+
+
+def check_document(check: Check, smokes: Sequence[Smoke] = (), report: PurePath | None = None) -> Document:
+    """What was found out about a target, and what came of its toolkits' smallest jobs."""
+    return {
+        "target": check.target.name,
+        "host": check.host,
+        "usable": check.usable,
+        "findings": [plain(finding) for finding in check.findings],
+        "smoke": [_smoke(smoke) for smoke in smokes],
+        "report": None if report is None else str(report),
+    }
+
+
+def _smoke(smoke: Smoke) -> Document:
+    return {
+        "toolkit": smoke.toolkit,
+        "outcome": smoke.outcome,
+        "seconds": dict(smoke.seconds),
+        "exit_code": smoke.exit_code,
+        "run": None if smoke.run is None else run_document(smoke.run),
+    }
+
+
+def offered_key_document(target: str, key: OfferedKey, *, stored: bool) -> Document:
+    """A host key as it was offered, and whether it is known now."""
+    return {
+        "target": target,
+        "host": key.host,
+        "port": key.port,
+        "key_type": key.key_type,
+        "fingerprint": key.fingerprint,
+        "via": list(key.via),
+        "known": key.known,
+        "changed": key.changed,
+        "old_fingerprint": key.old_fingerprint,
+        "file": str(key.file),
+        "stored": stored,
+    }
 
 
 def dry_run_document(dry_run: DryRun) -> Document:

@@ -69,6 +69,7 @@ class Toolkit:
     volumes: tuple[str, ...] = ()  # anonymous volumes, e.g. /workspace/.venv
     version_in: tuple[str, str] | None = None  # (file in the repository, regular expression with one group)
     stand_in: str | None = None  # "package:module"; the module's main(argv) needs the standard library only
+    smallest: Draft | None = None  # the smallest request worth running: slots with the kind of a file, which we make
 
 
 @frozen(kw_only=True)

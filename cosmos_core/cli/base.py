@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ class Shared:
         self.config: str | None = None
         self.debug = debug
         self.as_json = as_json
+        self.began = time.monotonic()  # when the user began to wait
 
 
 def _keep_config(ctx: click.Context, _: click.Parameter, value: str | None) -> None:

@@ -1,4 +1,4 @@
-"""`cosmos config` and `cosmos targets`: what is configured, and where that was said."""
+"""`cosmos config`: what is configured, and where that was said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cosmos_core.cli.base import Command, json_option, shared_of
 from cosmos_core.cli.screen import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from cosmos_core.config import Config, Target
+    from cosmos_core.config import Config
 
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSWORD", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@]*):[^@]*@")
@@ -80,55 +80,3 @@ def _words(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return " ".join(map(str, value)) or "-"
     return str(value)
-
-
-@click.command(
-    cls=Command,
-    examples="""
-cosmos targets
-cosmos targets --json
-""",
-)
-@json_option
-@click.pass_context
-def targets(ctx: click.Context, as_json: bool) -> None:
-    """The places where work can go. `cosmos status` also looks whether they can be reached."""
-    loaded = _config(ctx)
-    there = list(loaded.targets.values())
-    if loaded.simulate != "never" and not any(target.simulated for target in there):
-        there.append(loaded.simulator)
-    default = loaded.default_target or (there[0].name if len(loaded.targets) <= 1 and there else None)
-    if as_json:
-        items = [_document(target, default) for target in there]
-        print_json({"items": items, "total": len(items), "limit": len(items), "next": None})
-        return
-    rows = [
-        {
-            "target": target.name + (" *" if target.name == default else ""),
-            "where": target.host or "this machine",
-            "runs": "simulated" if target.simulated else f"as a {target.runtime}",
-            "gpus": "" if target.gpu_count is None else str(target.gpu_count),
-            "toolkits": ", ".join(target.toolkits) or ("all, by their stand-ins" if target.simulated else ""),
-            "work_dir": target.work_dir,
-        }
-        for target in there
-    ]
-    if rows:
-        print_table(("target", "where", "runs", "gpus", "toolkits", "work_dir"), rows, flexible="work_dir")
-    if default:
-        say("\n* the default" + ("; nothing is configured, so runs are simulated" if not loaded.targets else ""))
-    elif loaded.targets:
-        say('\nnone is the default: add --target NAME, or default_target = "NAME" to the configuration')
-
-
-def _document(target: Target, default: str | None) -> dict[str, Any]:
-    return {
-        "name": target.name,
-        "default": target.name == default,
-        "simulated": target.simulated,
-        "host": target.host,
-        "runtime": target.runtime,
-        "gpus": target.gpu_count,
-        "work_dir": target.work_dir,
-        "toolkits": list(target.toolkits),
-    }

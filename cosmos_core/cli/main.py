@@ -38,7 +38,7 @@ SECTIONS: tuple[Section, ...] = (
             "show": ("showing", "show", "Everything known about a prompt, a run or a file."),
             "logs": ("files", "logs", "Print the log of a run."),
             "path": ("files", "path", "Print where an output of a run is, for $(...)."),
-            "status": ("showing", "status", "The targets, and what is running there."),
+            "status": ("status", "status", "The targets, and what is running there."),
         },
     ),
     (
@@ -56,7 +56,7 @@ SECTIONS: tuple[Section, ...] = (
         {
             "models": ("models", "models", "The models that are installed, or all about one."),
             "plugins": ("plugins", "plugins", "What is loaded, from where, and what is broken."),
-            "targets": ("configured", "targets", "The places where work can go."),
+            "targets": ("targets", "targets", "The places where work can go; check or trust one."),
             "config": ("configured", "config", "Every setting and where it came from."),
             "completion": ("completion", "completion", "A script that completes commands with Tab."),
         },

@@ -1,4 +1,4 @@
-"""`cosmos show` and `cosmos status`: all that is known about one thing, and what is going on."""
+"""`cosmos show`: all that is known about one thing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cosmos_core.cli.screen import (
     STATUS_STYLES,
     exactly,
     one_line,
+    place_of,
     print_facts,
     print_json,
     print_table,
@@ -29,7 +30,7 @@ from cosmos_core.cli.screen import (
 )
 
 if TYPE_CHECKING:
-    from cosmos_core.app import Cosmos, TargetStatus
+    from cosmos_core.app import Cosmos
     from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
     from cosmos_core.values import Media
 
@@ -126,6 +127,7 @@ def _show_run(run: RunRecord, prompt: PromptRecord) -> None:
             ("took", span(took)),
             ("as of", exactly(run.checked_at) if not run.ended else ""),
             ("progress", _progress(run)),
+            ("in line", place_of(run.queue) if run.queue and not run.ended else ""),
             ("cancel asked", exactly(run.cancel_requested_at)),
             ("paused", f"{run.paused.reason} {run.paused.hint}".strip() if run.paused and not run.ended else ""),
             ("error", run.error.message if run.error else ""),
@@ -235,51 +237,3 @@ def _show_prompt(cosmos: Cosmos, prompt: PromptRecord) -> None:
     print_table(("id", "status", "target", "created"), rows, styles={"status": STATUS_STYLES})
     if page.next is not None:
         say(f"more: cosmos list runs --prompt {prompt.id}")
-
-
-@click.command(
-    cls=Command,
-    examples="""
-cosmos status
-cosmos status --json
-""",
-)
-@json_option
-@click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
-    """Whether the targets can be used, and what of ours is running and waiting there."""
-    with opened(ctx) as cosmos:
-        found = cosmos.status()
-    if as_json:
-        from cosmos_core.documents import items_document
-
-        print_json(items_document([_status_document(target) for target in found]))
-        return
-    for target in found:
-        reachable = (
-            styled("usable", "green", sys.stdout) if target.reachable else styled("not usable", "red", sys.stdout)
-        )
-        gpus = "" if target.gpus is None else f", {target.gpus} GPUs"
-        say(f"{styled(target.name, 'bold', sys.stdout)}  {reachable}  {target.host}{gpus}")
-        print_facts(
-            [
-                ("note", "simulated: stand-ins play every toolkit, no GPU is used" if target.simulated else ""),
-                ("why", target.words),
-                ("running", " ".join(run.id for run in target.running) or "nothing of ours"),
-                ("waiting", " ".join(run.id for run in target.waiting)),
-            ],
-            indent="  ",
-        )
-
-
-def _status_document(target: TargetStatus) -> dict[str, Any]:
-    return {
-        "name": target.name,
-        "host": target.host,
-        "simulated": target.simulated,
-        "reachable": target.reachable,
-        "message": target.words,
-        "gpus": target.gpus,
-        "running": [run.id for run in target.running],
-        "waiting": [run.id for run in target.waiting],
-    }

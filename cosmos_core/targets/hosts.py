@@ -34,11 +34,16 @@ class Hosts:
         return self._of(target).rounds
 
     def _of(self, target: Target) -> _Opened:
-        key = None if target.host is None else (target.host, target.connect_timeout)
+        key = _key(target)
         with self._lock:
             if key not in self._opened:
                 self._opened[key] = _open(target)
             return self._opened[key]
+
+    def abandon(self, target: Target) -> None:
+        """Think no more of a machine that keeps somebody waiting: to close it would be to wait, too."""
+        with self._lock:
+            self._opened.pop(_key(target), None)
 
     def close(self) -> None:
         """Let go of them all."""
@@ -46,6 +51,10 @@ class Hosts:
             opened, self._opened = self._opened, {}
         for each in opened.values():
             each.host.close()
+
+
+def _key(target: Target) -> tuple[str, float] | None:
+    return None if target.host is None else (target.host, target.connect_timeout)
 
 
 def _open(target: Target) -> _Opened:

@@ -341,7 +341,10 @@ def test_status_tells_what_is_there(used):
     assert "simulator" in told.out
     assert "simulated" in told.out
     item = used.json("status")["items"][0]
-    assert set(item) == {"name", "host", "simulated", "reachable", "message", "gpus", "running", "waiting"}
+    assert set(item) == {
+        "name", "host", "simulated", "reachable", "message", "hint", "gpus", "gpu_list", "running", "waiting", "jobs",
+        "line", "unaccounted", "not_seen",
+    }  # fmt: skip
 
 
 def test_a_target_that_cannot_be_used_pauses_the_run_which_then_goes_on(cosmos, transfer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cosmos_core import Toolkit
+from cosmos_core import Draft, Toolkit
 from cosmos_transfer.transfer25.command import choose_script
 from cosmos_transfer.transfer25.parameters import INPUTS, NAME, Parameters, Settings
 from cosmos_transfer.transfer25.rules import validate_inputs
@@ -31,6 +31,11 @@ TOOLKIT = Toolkit(
     volumes=("/workspace/.venv",),  # mounting the repository would hide the image's own environment
     version_in=("pyproject.toml", r'(?m)^version\s*=\s*"([^"]+)"'),
     stand_in="cosmos_transfer.standin:transfer25",
+    smallest=Draft(
+        text="a street on a rainy night",
+        inputs=(("video", "video"),),
+        parameters={"weights": {"edge": 1.0}, "num_steps": 2, "resolution": "480"},
+    ),
 )
 
 __all__ = [
