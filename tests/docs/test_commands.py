@@ -16,7 +16,7 @@ from cosmos_core.demo import make_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/plugins.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/plugins.md", "docs/targets.md")
 IN_CI = {"python3 dev.py demo", "python3 dev.py test"}  # .ci/run calls them, word for word
 
 
@@ -57,12 +57,13 @@ def test_the_target_of_the_readme_is_a_configuration(tmp_path: Path) -> None:
     (block,) = blocks("README.md", "toml")
     (tmp_path / "cosmos.toml").write_text(block, encoding="utf-8")
     config = Config.load(tmp_path / "cosmos.toml", {})
-    here = config.target(None)
-    assert here.name == "here"
-    site = here.site_of("cosmos-transfer2.5")
+    lab = config.target(None)
+    assert (lab.name, lab.host, lab.runtime) == ("gpu-lab", "gpu-lab", "docker")
+    site = lab.site_of("cosmos-transfer2.5")
     assert site is not None
-    assert site.prefix == ("uv", "run")
-    assert here.env_file == str(tmp_path / "hf.env")
+    assert site.repo == "/opt/cosmos-transfer2.5"
+    assert lab.env_file == str(tmp_path / "hf.env")
+    assert lab.env["HF_HOME"] in lab.mounts
 
 
 def test_the_program_of_the_readme_runs(folder: Path) -> None:
@@ -70,6 +71,13 @@ def test_the_program_of_the_readme_runs(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "completed" in done.stdout
+
+
+def test_what_is_linked_is_there() -> None:
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (ROOT / document).parent.joinpath(link).exists(), f"{document}: {link}"
 
 
 def test_what_one_command_quotes_exists() -> None:
