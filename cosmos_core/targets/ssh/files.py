@@ -68,31 +68,42 @@ def look(line: Line, paths: Sequence[str]) -> Mapping[str, Stat]:
     }
 
 
+# One `stat` for all, and then only what is new: whoever watches many jobs asks this every second. Those that are not
+# there are named once more, so that it is heard if the reason is another than that. A file that goes in between puts
+# sizes and files out of step; then nothing is said, and it is asked again.
+_FIND = 'if [ -e {path} ]; then set -- "$@" {path}; spans="${{spans}}{span} "; else absent="$absent "{again}; fi; '
+_NEW = (
+    """[ -z "$absent" ] || eval "stat -L -c '' -- $absent" > /dev/null; """
+    "sizes=; count=0; "
+    '[ $# = 0 ] || sizes=$(stat -L -c %s -- "$@"); for size in $sizes; do count=$((count + 1)); done; '
+    'if [ "$count" = $# ]; then printf "{end}\\n"; for size in $sizes; do '
+    "span=${{spans%% *}}; spans=${{spans#* }}; limit=${{span##*:}}; offset=${{span%:*}}; offset=${{offset#*:}}; "
+    'if [ "$size" -gt "$offset" ]; then '
+    'printf "%s\\n" "${{span%%:*}}"; tail -c "+$((offset + 1))" -- "$1" | head -c "$limit"; printf {end}; fi; '
+    "shift; done; fi"
+)
+_TRIES = 5
+
+
 def read(line: Line, spans: Sequence[Span]) -> Sequence[bytes]:
-    """The bytes of each span: one question for all sizes, and a second one only where there is something to read."""
-    seen = _look(line, tuple(dict.fromkeys(span.path for span in spans)), "read")
-    wanted: list[int] = []
-    for index, span in enumerate(spans):
-        if (file := seen.get(span.path)) is None:
-            continue
-        if stat.S_ISDIR(file.mode):
-            raise refusal(line.name, "read", span.path, "Is a directory")
-        if file.size > span.offset and span.limit > 0:
-            wanted.append(index)
+    """The bytes of each span, by one question."""
     got = [b""] * len(spans)
-    if not wanted:
-        return got
-    end = secrets.token_hex(16)
-    script = "; ".join(
-        f"tail -c +{spans[index].offset + 1} -- {quote(spans[index].path)} | head -c {spans[index].limit}; printf {end}"
-        for index in wanted
+    paths = [span.path for span in spans]
+    found = "".join(
+        _FIND.format(path=quote(span.path), again=quote(quote(span.path)), span=f"{index}:{span.offset}:{span.limit}")
+        for index, span in enumerate(spans)
+        if span.limit > 0
     )
-    done = line.ask(script)
-    paths = [spans[index].path for index in wanted]
-    if said := complaint(done.err, ignore=ABSENT, names=paths):
-        raise refusal(line.name, "read", next((path for path in paths if path in said), paths[0]), said)
-    for index, content in zip(wanted, done.out.split(end.encode()), strict=False):
-        got[index] = content
+    for _ in range(_TRIES):
+        end = secrets.token_hex(16)
+        done = line.ask(f"set --; spans=; absent=; {found}{_NEW.format(end=end)}")
+        if said := complaint(done.err, ignore=ABSENT, names=paths):
+            raise refusal(line.name, "read", next((path for path in paths if path in said), paths[0]), said)
+        if done.out.startswith(end.encode()):
+            break
+    for record in done.out.partition(b"\n")[2].split(end.encode())[:-1]:
+        index, _, content = record.partition(b"\n")
+        got[int(index)] = content
     return got
 
 
