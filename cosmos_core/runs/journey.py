@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from attrs import evolve
 
-from cosmos_core.amounts import size
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import ConfigError, PluginError, TargetUnusable
@@ -20,7 +19,9 @@ from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
 from cosmos_core.runs.plan import ExecutionConfig
+from cosmos_core.runs.sites import site_of
 from cosmos_core.runs.stage import stage, survey
+from cosmos_core.runs.transfer import Transfer
 from cosmos_core.runs.watch import Watch
 from cosmos_core.runs.work import Work, secrets_of, work_of
 from cosmos_core.store import Store
@@ -35,8 +36,8 @@ Until = Literal["launched", "ended", "now"]
 OnChange = Callable[[RunRecord], None]
 
 _START_S = 30.0
+_CLOSELY_S = 2.0
 _PATIENCE_S = 1.0  # who launches is told that it waits only where it really does
-_TOLD_EVERY_S = 0.5
 
 
 def config_of(run: RunRecord) -> ExecutionConfig:
@@ -65,6 +66,7 @@ class Journey:
         until: Until,
         on_change: OnChange,
     ) -> None:
+        self.config = config
         self.store = store
         self.models = models
         self.run = run
@@ -84,6 +86,7 @@ class Journey:
     def go(self) -> RunRecord:
         """Step by step to the end, or as far as was asked."""
         if self.run.paused is not None:
+            self._take_corrections()
             self._note(paused=None)
         steps: dict[str, Callable[[], bool]] = {
             "pending": self._prepare,
@@ -107,6 +110,25 @@ class Journey:
             if not step():
                 break
         return self.store.run(self.run.id)
+
+    def _take_corrections(self) -> None:
+        """What was corrected in the configuration counts as long as nothing of the job ever ran.
+
+        Where the job is, is written down for good: only what it needs there may have changed.
+        """
+        frozen = config_of(self.run)
+        said = self.config.targets.get(self.run.target)
+        if said is None or self.run.status not in ("pending", "uploading", "queued"):
+            return
+        target = evolve(said, host=frozen.target.host, work_dir=frozen.target.work_dir)
+        toolkit = self.models[self.run.model_type].toolkit(self.run.toolkit)
+        corrected = evolve(frozen, target=target, toolkit=site_of(target, toolkit, self.config.path))
+        if corrected == frozen or (self.run.status == "queued" and self.jobdir.look().state != "idle"):
+            return
+        self._note(execution_config=to_json(corrected))
+        self._work = None
+        if self.run.status == "queued":
+            self._move("uploading")  # its folder is written anew
 
     def pause(self, error: TargetUnusable | PluginError | ConfigError) -> RunRecord:
         """Stand still, with the reason; nothing is lost by it."""
@@ -140,7 +162,7 @@ class Journey:
         if self._work is None:
             version = self.run.metadata.get("toolkit_version")
             work = work_of(self.run, self.prompt, self.models, self.job.dir, version)
-            if self.job.bundle:
+            if self.job.bundle and self.run.status not in ("pending", "uploading"):
                 work = evolve(
                     work,
                     bundle=from_json(Bundle, self.job.bundle),
@@ -174,6 +196,11 @@ class Journey:
         self.run = evolve(self.run, progress=row)
         self.on_change(self.run)
 
+    def _on_the_way(self, stage: str, share: float | None, words: str) -> None:
+        if self.lease.lost:
+            raise LeaseLost
+        self._progress(stage, share, words)
+
     # -- the steps; each says whether to go on -----------------------------------------------------------------
 
     def _prepare(self) -> bool:
@@ -185,7 +212,13 @@ class Journey:
         found = survey(self.work, self.host)
         self._note(metadata={**self.run.metadata, **found.metadata}, **_seen())
         self._work = None  # converted anew, now that the version is known
-        stage(self.work, self.host, found, store_id=self.store.id, on_upload=_Transfer(self, "uploading"))
+        stage(
+            self.work,
+            self.host,
+            found,
+            store_id=self.store.id,
+            on_upload=Transfer(lambda *told: self._on_the_way("uploading", *told)),
+        )
         kept = self.store.update_job(
             self.job.id,
             epoch=self.lease.epoch,
@@ -203,11 +236,15 @@ class Journey:
             return self._lose("absent")
         self._progress("queued", None, "starting")
         self.jobdir.start(secrets_of(self.work.config.target))
-        given_up, pause, joined = time.monotonic() + _START_S, 0.0, None
+        called, pause, joined = time.monotonic(), 0.0, None
+        given_up, closely = called + _START_S, called
         while True:
-            marks = [Span(self.jobdir.at(name), 0, 16) for name in ("started", "exit_code")]
-            begun = any(self.rounds.read(marks, pause=pause))
-            evidence = Evidence(state="alive") if begun else self.rounds.look(self.jobdir, pause=pause)
+            marks = [Span(self.jobdir.at(name), 0, 16) for name in ("started", "exit_code", "refused", "busy")]
+            started, ended, *refusals = self.rounds.read(marks, pause=pause)
+            evidence = Evidence(state="idle" if any(refusals) else "alive" if started or ended else "starting")
+            if evidence.state == "starting" and time.monotonic() >= closely:  # a glance at files costs next to nothing
+                evidence = self.rounds.look(self.jobdir)
+                closely = time.monotonic() + min(_CLOSELY_S, (time.monotonic() - called) / 2)
             if evidence.state in ("alive", "ended", "untended"):
                 break
             if evidence.state in ("gone", "absent"):
@@ -218,7 +255,7 @@ class Journey:
                 given_up = time.monotonic() + _START_S
                 self._wait_in_line(evidence.ahead or 0)
                 joined = joined or time.monotonic()
-                if self.until == "now" or (self.until == "launched" and time.monotonic() - joined > _PATIENCE_S):
+                if self.until != "ended" and time.monotonic() - joined > _PATIENCE_S:
                     return False
             elif time.monotonic() > given_up:
                 raise TargetUnusable(
@@ -227,8 +264,9 @@ class Journey:
                 )
             if self.lease.lost:
                 raise LeaseLost
-            pause = min(pause * 1.3 + 0.002, self.rounds.longest)
+            pause = self.rounds.pause(time.monotonic() - called)
         self._move("running", started_at=self.jobdir.started_at(), queue=None, **self._gpus(), **_seen())
+        self._progress("inference", None, "started")
         return self.until != "launched"
 
     def _wait_in_line(self, ahead: int) -> None:
@@ -327,7 +365,7 @@ class Journey:
             raise LeaseLost
         self.job = evolve(self.job, listing=listing)
         found = artifacts_of(self.work, outputs, listing)
-        wanted, told = self.work.config.fetch, _Transfer(self, "downloading")
+        wanted, told = self.work.config.fetch, Transfer(lambda *told: self._on_the_way("downloading", *told))
         artifacts = fetch(found, self.host, outputs, self.folder, wanted, on_download=told)
         if not self.store.put_artifacts(self.run.id, artifacts, job_epoch=self.lease.epoch):
             raise LeaseLost
@@ -348,7 +386,7 @@ class Journey:
             warnings = (*warnings, *self._copied(self.work.config.copy_to))
         self._move(
             ending.state,
-            completed_at=datetime.now(UTC),
+            completed_at=self.jobdir.ended_at() or datetime.now(UTC),  # it may be collected long after
             values=ending.outputs.values,
             scores=ending.outputs.scores,
             text=ending.outputs.text,
@@ -364,27 +402,6 @@ class Journey:
         except OSError as error:
             return (f"output: could not copy the result to {to}: {error.strerror}",)
         return () if copied else (f"output: there is no result to copy to {to}",)
-
-
-class _Transfer:
-    """Tells of bytes on their way: how much of it is done, and how fast."""
-
-    def __init__(self, journey: Journey, stage: str) -> None:
-        self._journey = journey
-        self._stage = stage
-        self._began = time.monotonic()
-        self._told = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done < total and now - self._told < _TOLD_EVERY_S:
-            return
-        self._told = now
-        if self._journey.lease.lost:
-            raise LeaseLost
-        rate = round(done / max(now - self._began, 0.001))
-        words = f"{size(done)} of {size(total)}, {size(rate)}/s"
-        self._journey._progress(self._stage, done / total if total else None, words)
 
 
 def _seen() -> dict[str, Any]:

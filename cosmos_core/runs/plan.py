@@ -14,11 +14,12 @@ from attrs import evolve, field, frozen
 from cosmos_core import __version__
 from cosmos_core.config import Config, Target, ToolkitSite
 from cosmos_core.convert import from_json, to_json
-from cosmos_core.errors import ConfigError, Refused, UsageError
+from cosmos_core.errors import Refused, UsageError
 from cosmos_core.models import Model, Models
 from cosmos_core.models.inputs import check as check_inputs
 from cosmos_core.parameters import Key, closest, keys, read, unstructure
 from cosmos_core.runs.inputs import BadRef, Refs, is_there
+from cosmos_core.runs.sites import site_of, usable
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import InputRecord, Link, PromptRecord, RunRecord
@@ -81,7 +82,7 @@ class Planner:
         model = self._model(wish, source)
         target = self._target(wish, source) if with_run else None
         toolkit = self._toolkit(wish, source, model, target)
-        site = self._site(target, toolkit) if target else None
+        site = site_of(target, toolkit, self.config.path) if target else None
         base = source.config.given if source.config else source.prompt.parameters if source.prompt else {}
         parameters, given, given_names = self._parameters(model, toolkit, wish.parameters, base)
         inputs = self._inputs(wish, source, target)
@@ -184,35 +185,8 @@ class Planner:
             return model.toolkit(name)
         if target is None:
             return model.info.toolkits[0]
-        usable = (t for t in model.info.toolkits if _usable(t, target))
-        return next(usable, model.info.toolkits[0])
-
-    def _site(self, target: Target, toolkit: Toolkit) -> ToolkitSite:
-        """What the configuration says of the toolkit there, over what the plugin declares."""
-        table = f'targets.{target.name}.toolkits."{toolkit.name}"'
-        if not _usable(toolkit, target):
-            if target.simulated:
-                raise UsageError(
-                    f"{toolkit.name} has no stand-in to simulate it",
-                    hint="run it on a real target: --target NAME",
-                )
-            raise ConfigError(
-                f"target {target.name} does not say where {toolkit.name} is",
-                hint=f'add to the configuration: [{table}] with repo = "/where/it/is"',
-            )
-        said = target.site_of(toolkit.name) or ToolkitSite()
-        reading = read(toolkit.settings, said.settings, field_prefix=f"{table}.")
-        if reading.problems:
-            faults = "; ".join(f"{p.field}: {p.message} {p.hint}".strip() for p in reading.problems)
-            raise ConfigError(f"{self.config.path}: {faults}", hint="correct that and try again")
-        return ToolkitSite(
-            kind=toolkit.name,
-            image=said.image or toolkit.image if target.runtime == "docker" else None,
-            repo=said.repo,
-            prefix=toolkit.prefix if said.prefix is None else said.prefix,
-            volumes=toolkit.volumes if said.volumes is None else said.volumes,
-            settings=unstructure(reading.instance),
-        )
+        installed = (t for t in model.info.toolkits if usable(t, target))
+        return next(installed, model.info.toolkits[0])
 
     def _parameters(
         self, model: Model, toolkit: Toolkit, said: Mapping[str, Any], base: Mapping[str, Any]
@@ -341,13 +315,6 @@ def request_hash(model: Model, request: Request[Any]) -> str:
         dict(command.env),
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _usable(toolkit: Toolkit, target: Target) -> bool:
-    if toolkit.workdir is None or (target.simulated and toolkit.stand_in):
-        return True
-    site = target.site_of(toolkit.name)
-    return site is not None and (site.repo is not None or target.runtime == "docker")
 
 
 def _over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Watch:
         yield from self._remembered()
         if not once:
             warm_up()  # the job is busy now, and its outputs will be looked into
-        pause, looked = 0.0, time.monotonic()
+        began = looked = time.monotonic()
+        pause = 0.0
         while True:
             code, chunk = self._look(0.0 if once else pause)
             yield from self._told(chunk)
@@ -56,7 +57,7 @@ class Watch:
                     return
             if self._lease.lost:
                 raise LeaseLost
-            pause = self._rounds.shortest if chunk else min(pause * 1.3 + 0.001, self._rounds.longest)
+            pause = self._rounds.pause(time.monotonic() - began)
 
     def _look(self, pause: float) -> tuple[int | None, bytes]:
         """The exit code if there is one, and what is new in the log; in this order, so that nothing is missed."""

@@ -121,5 +121,6 @@ def refused(where: str, docker: Sequence[str], words: str, image: str = "") -> T
     if any(said in words for said in ("annot connect to the Docker daemon", "during connect", "does not answer")):
         hint = "`sudo systemctl start docker` there; then `cosmos sync` goes on with the run"
         return TargetUnusable(f"Docker on {where} does not answer", hint=hint)
-    told = words.removeprefix("docker: ").removesuffix("See 'docker run --help'.").strip()
+    told = words.removeprefix("docker: ").partition("See 'docker run --help'")[0]
+    told = told.partition("Run 'docker run --help'")[0].strip()
     return TargetUnusable(f"Docker on {where} refused: {told}", hint="put that right there, then `cosmos sync`")

@@ -72,7 +72,14 @@ class JobDir:
 
     def started_at(self) -> datetime | None:
         """When the command began, by the host's clock; None if it has not."""
-        path = self.at("started")
+        return self._written_at("started")
+
+    def ended_at(self) -> datetime | None:
+        """When its end was written down, by the host's clock; None if it was not."""
+        return self._written_at("exit_code")
+
+    def _written_at(self, name: str) -> datetime | None:
+        path = self.at(name)
         found = self.host.stat([path]).get(path)
         return datetime.fromtimestamp(found.mtime_ns / 1e9, UTC) if found else None
 

@@ -90,6 +90,10 @@ class Rounds:
         self.read = Round[Sequence[Span], Sequence[bytes]](lambda asks: _read(host, asks))
         self.look = Round[JobDir, Evidence](lambda jobs: look_at(host, jobs))
 
+    def pause(self, age: float) -> float:
+        """Seconds until the next look at something that has been so for `age` seconds: what is new changes soon."""
+        return min(max(age / 10, self.shortest), self.longest)
+
 
 def _read(host: Host, asks: Sequence[Sequence[Span]]) -> list[Sequence[bytes]]:
     found = iter(host.read([span for spans in asks for span in spans]))
