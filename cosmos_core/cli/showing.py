@@ -129,7 +129,10 @@ def _show_run(run: RunRecord, prompt: PromptRecord) -> None:
             ("progress", _progress(run)),
             ("in line", place_of(run.queue) if run.queue and not run.ended else ""),
             ("cancel asked", exactly(run.cancel_requested_at)),
-            ("paused", f"{run.paused.reason} {run.paused.hint}".strip() if run.paused and not run.ended else ""),
+            (
+                "paused",
+                "; ".join(filter(None, (run.paused.reason, run.paused.hint))) if run.paused and not run.ended else "",
+            ),
             ("error", run.error.message if run.error else ""),
             ("remedy", run.error.hint if run.error else ""),
             *(("warning", warning) for warning in run.warnings),

@@ -102,22 +102,29 @@ class Refs:
             bytes=artifact.bytes,
             media=artifact.media,
         )
-        if artifact.path is None:
-            return record
-        here = self._local(slot, artifact.path)
-        return evolve(record, sha256=here.sha256, bytes=here.bytes, media=here.media)
+        if artifact.path is not None:
+            here = self._local(slot, artifact.path)
+            return evolve(record, sha256=here.sha256, bytes=here.bytes, media=here.media)
+        if artifact.sha256 is None:  # never brought here: what it is has to be looked at where it lies
+            there = self._there(slot, ref, self.config.target(run.target), artifact.remote)
+            return evolve(record, sha256=there.sha256, bytes=there.bytes, media=there.media)
+        return record
 
     def _on_a_target(self, slot: str, ref: str, name: str, path: str) -> InputRecord:
         known = (*self.config.targets, SIMULATOR)
         if name not in known:
             hint = f"{nearest(name, known)}targets: {', '.join(known)}"
             raise BadRef(f"there is no target {name!r}", hint, "no_such_target")
-        target = self.config.target(name)
+        return self._there(slot, ref, self.config.target(name), path)
+
+    def _there(self, slot: str, ref: str, target: Target, path: str) -> InputRecord:
+        """A file on a target."""
+        name = target.name
         if target.host is None:
             if not Path(path).exists():
                 raise BadRef(f"{path} does not exist on {name}", "check the path there", "no_such_file")
-            there = self._local(slot, path)
-            return evolve(there, ref=ref, path=None, target=name, remote=path)
+            here = self._local(slot, path)
+            return evolve(here, ref=ref, path=None, target=name, remote=path)
         try:
             far = look_at(self.hosts.of(target), name, path, self.store if self.remember else None)
         except FileNotFoundError as error:

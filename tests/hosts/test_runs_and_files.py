@@ -151,3 +151,18 @@ def test_nobody_else_can_look_into_a_job(gpu_host: GpuHosts, laptop: MakeLaptop)
     whole(run, host)
     assert host.work_dir.stat().st_mode & 0o777 == 0o700
     assert job_folder(host, run).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(("account", "runtime"), [("ada", "docker"), (None, "process")])
+def test_a_result_that_never_came_here_goes_on_there(
+    gpu_host: GpuHosts, laptop: MakeLaptop, account: str | None, runtime: str
+) -> None:
+    host = gpu_host(account, runtime)
+    mine = laptop(host)
+    first, _ = stages(mine, "--video", mine.clip, "--fetch", "none")
+    second, told = stages(mine, "--video", "@last")
+    assert not [line for line in told if line["stage"] == "uploading" and line["percentage"] is not None]
+    cosmos = mine.cosmos()
+    whole(cosmos.store.run(str(second["id"])), host)
+    assert second["parents"] == [{"run_id": first["id"], "artifact": "video", "slot": "video"}]
+    assert not list((mine.folder / "home" / "outputs" / str(first["id"])).glob("*.mp4"))

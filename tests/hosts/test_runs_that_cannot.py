@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -288,3 +289,50 @@ def test_nobody_knows_how_many_gpus_there_are(gpu_host: GpuHosts, laptop: MakeLa
     gpus.lose_driver()
     paused(mine, "nvidia-smi on .* does not list any", "gpus = N", "uploading")
     assert until
+
+
+# -- put right ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "words", "state"),
+    [
+        ("mounts = ['/no/such/folder']\nruntime =", "runtime =", "/no/such/folder", "queued"),
+        ('docker = ["/no/such/docker"]', None, "no /no/such/docker", "uploading"),
+    ],
+)
+def test_what_is_corrected_in_the_configuration_counts(
+    gpu_host: GpuHosts, laptop: MakeLaptop, wrong: str, right: str | None, words: str, state: str
+) -> None:
+    """Nothing of the job ever ran, so its folder is written anew by what the configuration says now."""
+    host = gpu_host("ada", "docker")
+    mine = laptop(host)
+    as_it_should_be = mine.config.read_text()
+    found = right or next(line for line in as_it_should_be.splitlines() if line.startswith("docker ="))
+    mine.config.write_text(as_it_should_be.replace(found, wrong, 1))
+    run = paused(mine, words, "there", state)
+    synced = mine("sync", "--json")
+    assert synced.code == 4  # sync tells of it, too
+    assert re.search(words, synced.document["items"][0]["paused"]["reason"])
+    mine.config.write_text(as_it_should_be)
+    assert mine("sync", "--follow").code == 0
+    done = mine.cosmos().store.run(run.id)
+    whole(done, host)
+    assert done.job_id == run.job_id
+    assert done.execution_config["target"]["mounts"] == []
+    assert done.execution_config["target"]["docker"] == list(host.docker)
+
+
+def test_a_run_took_as_long_as_its_job_whenever_it_is_collected(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
+    host = gpu_host("eve", "process")
+    mine = laptop(host)
+    cosmos = mine.cosmos()
+    run = cosmos.start(mine.store_run(cosmos).id)
+    ended = until(
+        lambda: (job_folder(host, run) / "exit_code").exists() and (job_folder(host, run) / "exit_code").stat()
+    )
+    until(lambda: time.time() - ended.st_mtime > 1.5)  # nobody looks for a while
+    done = cosmos.follow(run.id)
+    whole(done, host)
+    assert done.completed_at
+    assert done.completed_at.timestamp() == pytest.approx(ended.st_mtime, abs=0.01)
