@@ -15,6 +15,8 @@ from cosmos_core.errors import UsageError
 if TYPE_CHECKING:
     from cosmos_core.config import Target
 
+_HOW = {"process": "as a process", "docker": "in Docker"}
+
 
 class _Targets(click.Group):
     """A group that says which of its commands may be meant."""
@@ -71,7 +73,7 @@ def _list(ctx: click.Context, *, as_json: bool) -> None:
         {
             "target": target.name + (" *" if target.name == default else ""),
             "where": target.host or "this machine",
-            "runs": "simulated" if target.simulated else f"as a {target.runtime}",
+            "runs": "simulated" if target.simulated else _HOW[target.runtime],
             "gpus": "" if target.gpu_count is None else str(target.gpu_count),
             "toolkits": ", ".join(target.toolkits) or ("all, by their stand-ins" if target.simulated else ""),
             "work_dir": target.work_dir,
