@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -55,7 +56,9 @@ class World:
         """What the commands are given."""
         told = {
             "COSMOS_HOME": str(self.home.folder / "data"),
-            "PATH": f"{self.folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                (str(self.folder.parent / "bin"), str(Path(sys.executable).parent), os.environ["PATH"])
+            ),
             "COLUMNS": "110",
             "NO_COLOR": "1",
             "SHELL": "/bin/sh",  # for `script`

@@ -143,7 +143,9 @@ def test_a_program_that_a_process_begins_with(gpu_host: GpuHosts, laptop: MakeLa
     assert "`uvv`" in found["seen"]
     assert host.account
     there = host.account.home / ".local" / "bin" / "uvv"
-    there.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (there.parent.parent, there.parent):  # eve's own, as other tests will want them
+        folder.mkdir(exist_ok=True)
+        os.chown(folder, host.account.uid, -1)
     there.write_text("#!/bin/sh\n")
     there.chmod(0o755)
     try:
