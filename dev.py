@@ -2,7 +2,7 @@
 """The two commands of a fresh checkout: `python3 dev.py demo` and `python3 dev.py test`.
 
 Each makes an environment of its own in .venv and needs nothing but Python (3.11 or newer) and the package index.
-The tests also want programs of the system, for a real sshd and a real Docker daemon; see PARTS.
+The tests also want programs of the system, for a real sshd, Docker daemon and PostgreSQL server; see PARTS.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ PARTS = {
     "dockerd": "docker.io",
     "flock": "util-linux",
     "mmdebstrap": "mmdebstrap",
+    "pg_ctlcluster": "postgresql",
     "ps": "procps",
     "setsid": "util-linux",
     "ssh": "openssh-client",

@@ -33,6 +33,7 @@ from cosmos_core.values import Problem, Request
 
 if TYPE_CHECKING:
     from cosmos_core.runs.check import Check
+    from cosmos_core.runs.clean import Cleaned, CleanPlan
     from cosmos_core.runs.smoke import Smoke
     from cosmos_core.runs.status import TargetStatus
     from cosmos_core.targets.ssh.trust import OfferedKey
@@ -206,8 +207,12 @@ class Cosmos:
         run = self.store.run(self.resolve(run_id, ("rs",)))
         if run.job_id is None or not run.artifacts:
             raise UsageError(f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`")
+        from cosmos_core.runs.clean import refuse_what_is_gone
+
         config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
-        outputs = f"{self.store.job(run.job_id).dir}/outputs"
+        job = self.store.job(run.job_id)
+        refuse_what_is_gone(run, job, what)
+        outputs = f"{job.dir}/outputs"
         host = self.hosts.of(config.target)
         artifacts = fetch_artifacts(run.artifacts, host, outputs, self.config.outputs_dir / run.id, what)
         self.store.put_artifacts(run.id, artifacts)
@@ -334,6 +339,32 @@ class Cosmos:
         from cosmos_core.runs.status import status_of  # these three are seldom wanted, and start-up is a feature
 
         return status_of(self.config, self.store, self.hosts, time.monotonic() if since is None else since)
+
+    # -- what ended runs left on hosts -------------------------------------------------------------------------
+
+    def clean_plans(
+        self, target: str | None = None, *, older_s: float | None = None, everything: bool = False
+    ) -> tuple[CleanPlan, ...]:
+        """What may be removed from a target, or from all, and what stays for which reason. Removes nothing.
+
+        `older_s`: only what ended so many seconds ago. `everything`: also runs whose outputs are not on this machine,
+        and lost ones.
+        """
+        from cosmos_core.runs.clean import FREED_BY_ALL, Cleaner
+
+        cleaner = Cleaner(self.config, self.store, self.hosts)
+        return cleaner.plans(target, older_s=older_s, also=FREED_BY_ALL if everything else ())
+
+    def clean(self, plans: Iterable[CleanPlan]) -> tuple[Cleaned, ...]:
+        """Remove what plans name, as far as it still may go."""
+        from cosmos_core.runs.clean import Cleaner
+
+        cleaner = Cleaner(self.config, self.store, self.hosts)
+        return tuple(cleaner.carry_out(plan) for plan in plans)
+
+    def removed_at(self, run: RunRecord) -> datetime | None:
+        """When `clean` removed the folder of a run's job from its host; None: it did not."""
+        return None if run.job_id is None else self.store.job(run.job_id).removed_at
 
     # -- getting a target to work ------------------------------------------------------------------------------
 

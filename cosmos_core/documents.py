@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cosmos_core.errors import CosmosError
     from cosmos_core.runs.check import Check
+    from cosmos_core.runs.clean import Cleaned, CleanPlan
     from cosmos_core.runs.dry import DryRun
     from cosmos_core.runs.smoke import Smoke
     from cosmos_core.runs.status import JobStatus, TargetStatus, Waiting
@@ -268,6 +269,42 @@ def _smoke(smoke: Smoke) -> Document:
         "seconds": dict(smoke.seconds),
         "exit_code": smoke.exit_code,
         "run": None if smoke.run is None else run_document(smoke.run),
+    }
+
+
+def clean_document(plan: CleanPlan, done: Cleaned | None) -> Document:
+    """What would go from a target, or what went, and what stays; `done` is None where only that was asked."""
+    gone = frozenset() if done is None else done.gone
+    return {
+        "target": plan.target.name,
+        "host": plan.host,
+        "reachable": plan.reachable and not (done and done.words),
+        "message": plan.words or (done.words if done else ""),
+        "hint": plan.hint or (done.hint if done else ""),
+        "bytes": plan.bytes if done is None else done.bytes,
+        "jobs": [
+            {
+                "job": job.remains.id,
+                "runs": [run.id for run in job.runs],
+                "bytes": job.remains.bytes,
+                "removed": bool({("job", job.remains.id), ("trash", job.remains.id)} & gone),
+            }
+            for job in plan.jobs
+        ],
+        "containers": [
+            {"name": one.name, "job": one.job, "removed": ("container", one.name) in gone} for one in plan.containers
+        ],
+        "cache": [
+            {"sha256": file.sha256, "bytes": file.bytes, "removed": ("cache", file.name) in gone} for file in plan.cache
+        ],
+        "tickets": plan.tickets if done is None else done.tickets,
+        "kept": [{"job": one.id, "runs": list(one.runs), "reason": one.reason} for one in plan.kept]
+        + [
+            {"job": one.name, "runs": [], "reason": one.words}
+            for one in (done.kept if done else ())
+            if one.kind == "job"
+        ],
+        "not_seen": list(plan.troubles),
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSWORD", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@]*):[^@]*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 
 
 def _config(ctx: click.Context) -> Config:
@@ -68,7 +69,8 @@ def _without_secrets(key: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_secrets(name, item) for name, item in value.items()}
     if isinstance(value, str):
-        return "***" if value and _SECRET.search(key) else _PASSWORD_IN_URL.sub(r"\1:***@", value)
+        told = _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", value))
+        return "***" if value and _SECRET.search(key) else told
     return value
 
 

@@ -13,6 +13,7 @@ import click
 
 from cosmos_core import __version__
 from cosmos_core.cli.base import CONTEXT, Section, Shared, global_options, hint_for
+from cosmos_core.cli.neutral import Screen
 from cosmos_core.errors import CosmosError, UsageError
 
 _BROKEN_PIPE = 141  # what a shell makes of a program that SIGPIPE ended
@@ -57,6 +58,7 @@ SECTIONS: tuple[Section, ...] = (
             "models": ("models", "models", "The models that are installed, or all about one."),
             "plugins": ("plugins", "plugins", "What is loaded, from where, and what is broken."),
             "targets": ("targets", "targets", "The places where work can go; check or trust one."),
+            "clean": ("cleaning", "clean", "Remove from the targets what ended runs left there."),
             "config": ("configured", "config", "Every setting and where it came from."),
             "completion": ("completion", "completion", "A script that completes commands with Tab."),
         },
@@ -148,10 +150,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         debug=_among_options("--debug", args),
         as_json=_among_options("--json", args),
     )
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, TextIOWrapper):
             # file names that are no UTF-8 and terminals that know few characters: shown escaped, as JSON does
             stream.reconfigure(errors="backslashreplace")
+            if stream.isatty() and not isinstance(stream, Screen):
+                setattr(sys, name, Screen.instead_of(stream))
     try:
         if instruction := os.environ.get("_COSMOS_COMPLETE"):
             from click.shell_completion import shell_complete

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cosmos_core.amounts import size as size
 from cosmos_core.amounts import span as span
+from cosmos_core.cli.neutral import Screen, neutral, neutral_json, painted, styling
 
 if TYPE_CHECKING:
     from cosmos_core.store.records import Queue
@@ -31,19 +32,25 @@ def print_json(document: Any) -> None:
     import json  # 2 ms, which the overview does not need
 
     readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    say(json.dumps(document, indent=2, ensure_ascii=not readable, allow_nan=False))
+    text = json.dumps(document, indent=2, ensure_ascii=not readable, allow_nan=False)
+    say(neutral_json(text) if sys.stdout.isatty() else text)
 
 
 def say(text: str, to: TextIO | None = None) -> None:
     """A line for a reader, on stdout if nothing else is said."""
-    (sys.stdout if to is None else to).write(text + "\n")
+    put(text + "\n", sys.stdout if to is None else to)
+
+
+def put(text: str, to: TextIO) -> None:
+    """Text as it is; on a terminal without what would steer it."""
+    to.write(neutral(text) if to.isatty() and not isinstance(to, Screen) else text)
 
 
 def styled(text: str, style: str, to: TextIO) -> str:
     """`text` in colour where `to` is a terminal and NO_COLOR is not set."""
     if style not in _CODES or os.environ.get("NO_COLOR") or not to.isatty():
         return text
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
+    return f"{styling(_CODES[style])}{text}{styling('0')}"
 
 
 def width_of(to: TextIO) -> int | None:
@@ -138,7 +145,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Console(file=painted(sys.stdout), highlight=False, markup=False, emoji=False)
     lengths = [max(len(column), *(cell_len(line[n]) for line in cells), 0) for n, column in enumerate(columns)]
     widths = _fitting(dict(zip(columns, lengths, strict=True)), flexible, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
@@ -188,4 +195,4 @@ def print_facts(facts: Sequence[tuple[str, str]], *, indent: str = "") -> None:
     for name, value in facts:
         if value:
             before = indent + styled(name.ljust(width), "dim", sys.stdout) + "  "
-            sys.stdout.write(wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout))
+            put(wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout), sys.stdout)

@@ -30,6 +30,8 @@ from cosmos_core.cli.screen import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cosmos_core.app import Cosmos
     from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
     from cosmos_core.values import Media
@@ -71,7 +73,7 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
 
             print_tree(cosmos, record)
         elif record.id.startswith("rs_"):
-            _show_run(record, cosmos.prompt(record.prompt_id))  # type: ignore[arg-type, union-attr]
+            _show_run(record, cosmos.prompt(record.prompt_id), cosmos.removed_at(record))  # type: ignore[arg-type, union-attr]
         else:
             _show_prompt(cosmos, record)  # type: ignore[arg-type]
         if others:
@@ -86,10 +88,11 @@ def _wrote(record: PromptRecord | RunRecord, path: Path) -> bool:
 def _document(
     cosmos: Cosmos, record: PromptRecord | RunRecord, others: Sequence[PromptRecord | RunRecord], *, tree: bool
 ) -> dict[str, Any]:
-    from cosmos_core.documents import prompt_document, run_document
+    from cosmos_core.documents import prompt_document, rfc3339, run_document
 
     if record.id.startswith("rs_"):
         document = run_document(record, cosmos.prompt(record.prompt_id))  # type: ignore[arg-type, union-attr]
+        document["removed_at"] = rfc3339(cosmos.removed_at(record))  # type: ignore[arg-type]
     else:
         document = prompt_document(record)  # type: ignore[arg-type]
     if others:
@@ -101,7 +104,7 @@ def _document(
     return document
 
 
-def _show_run(run: RunRecord, prompt: PromptRecord) -> None:
+def _show_run(run: RunRecord, prompt: PromptRecord, removed_at: datetime | None) -> None:
     state = "paused" if run.paused is not None and not run.ended else run.status
     say(f"{styled(run.id, 'bold', sys.stdout)}  {styled(state, STATUS_STYLES.get(state, ''), sys.stdout)}")
     took = (run.completed_at - run.started_at).total_seconds() if run.completed_at and run.started_at else None
@@ -125,6 +128,7 @@ def _show_run(run: RunRecord, prompt: PromptRecord) -> None:
             ("started", exactly(run.started_at)),
             ("ended", exactly(run.completed_at)),
             ("took", span(took)),
+            ("removed", f"from {run.target} by `cosmos clean`, {exactly(removed_at)}" if removed_at else ""),
             ("as of", exactly(run.checked_at) if not run.ended else ""),
             ("progress", _progress(run)),
             ("in line", place_of(run.queue) if run.queue and not run.ended else ""),
@@ -142,7 +146,8 @@ def _show_run(run: RunRecord, prompt: PromptRecord) -> None:
     )
     if run.artifacts:
         say("\noutputs")
-        print_facts([(artifact.name, _artifact(artifact)) for artifact in run.artifacts], indent="  ")
+        absent = f"not fetched, and removed from {run.target}" if removed_at else "not fetched"
+        print_facts([(artifact.name, _artifact(artifact, absent)) for artifact in run.artifacts], indent="  ")
     if run.text:
         say(f"\ntext\n{run.text}")
     for title, values in (("values", run.values), ("scores", run.scores), ("where it came from", run.metadata)):
@@ -200,8 +205,8 @@ def _media(media: Media | None, count: int | None) -> str:
     return f"  ({', '.join(words)})" if words else ""
 
 
-def _artifact(artifact: Artifact) -> str:
-    where = artifact.path or f"not fetched: {artifact.remote}"
+def _artifact(artifact: Artifact, absent: str) -> str:
+    where = artifact.path or f"{absent}: {artifact.remote}"
     return f"{where}{_media(artifact.media, artifact.bytes)}"
 
 

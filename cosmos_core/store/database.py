@@ -4,26 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, exc, inspect, text
 from sqlalchemy.engine import make_url
 
-from cosmos_core.errors import ConfigError
+from cosmos_core.errors import CosmosError
 from cosmos_core.store import faults
+from cosmos_core.store.postgresql import Postgresql
+from cosmos_core.store.sqlite import Sqlite
 from cosmos_core.store.tables import store as store_table
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Alembic is only imported where a database is not at it: that takes a quarter second."""
 
 _BUSY_S = 30.0
+
+
+class Kind(Protocol):
+    """What is a kind of database's own. A connection that is to write has the option `cosmos_writes`."""
+
+    url: URL
+    place: str
+    """What the user knows it by, without its password."""
+
+    reads: Mapping[str, Any]
+    """Options of a connection that sees one moment and changes nothing."""
+
+    def options(self) -> dict[str, Any]:
+        """How its engine is made."""
+
+    def adopt(self, engine: Engine) -> None:
+        """Make all connections of an engine do as the others' do."""
+
+    def prepare(self, engine: Engine) -> None:
+        """What has to be done once, before the tables are made."""
+
+    def alone(self, connection: Connection) -> None:
+        """Keep others from making the tables, too, until the transaction ends. Refuses what they cannot be made in."""
+
+    def in_words(self, error: exc.DBAPIError) -> CosmosError:
+        """The error of ours for one of the database's."""
 
 
 class Database:
@@ -31,20 +57,15 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            parsed = make_url(url)
-            self._place = parsed.render_as_string(hide_password=True).removeprefix("sqlite:///")
-            self._sqlite = parsed.get_backend_name() == "sqlite"
-            if self._sqlite and parsed.database and not parsed.database.startswith("file:"):  # no path, a URI
-                _make_folder(Path(parsed.database).parent)
+            self._kind: Kind = _kind_of(make_url(url))
             self.engine: Engine = create_engine(
-                parsed,
-                connect_args={"timeout": _BUSY_S} if self._sqlite else {},
+                self._kind.url,
                 json_serializer=partial(json.dumps, ensure_ascii=False),  # searched as the text it is
+                **self._kind.options(),
             )
-        except (exc.ArgumentError, ImportError) as error:
+        except (exc.ArgumentError, ImportError, ValueError) as error:  # ValueError: a port that is no number
             raise faults.unknown_kind(url, error) from error
-        if self._sqlite:
-            _make_sqlite_ours(self.engine)
+        self._kind.adopt(self.engine)
         try:
             self._bring_up_to_date()
         except BaseException:
@@ -59,13 +80,14 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection for queries; all of them see the same moment."""
         with self._in_words(), self.engine.connect() as connection:
-            yield connection
+            yield connection.execution_options(**self._kind.reads)
 
     @contextlib.contextmanager
     def writing(self, *, durably: bool = False) -> Iterator[Connection]:
         """A transaction that may write; committed at the end, or nothing of it is.
 
-        In SQLite it is a writer from its first statement on: one that becomes a writer later can fail at once.
+        In SQLite it is a writer from its first statement on: one that becomes a writer later can fail at once. In
+        PostgreSQL writers go side by side: who reads before it writes has to lock the row that it decides by.
         A power cut may undo the last transactions, which re-entering makes up for, but no `durably` written one.
         """
         with self._in_words(), self.engine.connect() as connection:
@@ -79,10 +101,11 @@ class Database:
         if version == HEAD:
             return
         if version is not None and not _is_known(version):
-            raise faults.unknown_version(self._place, version, HEAD)
-        if self._sqlite:
-            self._write_ahead()
+            raise faults.unknown_version(self._kind.place, version, HEAD)
+        with self._in_words():
+            self._kind.prepare(self.engine)
         with self.writing(durably=True) as connection:
+            self._kind.alone(connection)
             found = self._version(connection)
             if found == HEAD:
                 return  # another process was faster
@@ -98,55 +121,28 @@ class Database:
             found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return found
         if tables:
-            raise faults.not_ours(self._place, tables)
+            raise faults.not_ours(self._kind.place, tables)
         return None
-
-    def _write_ahead(self) -> None:
-        """Readers that do not wait for writers. Switching to it does not wait for a lock by itself."""
-        deadline = time.monotonic() + _BUSY_S
-        with self._in_words(), self.engine.connect() as connection:
-            driver: Any = connection.connection.dbapi_connection
-            while True:
-                try:
-                    driver.execute("PRAGMA journal_mode = WAL")
-                except sqlite3.OperationalError as error:
-                    if not faults.is_busy(error) or time.monotonic() > deadline:
-                        raise exc.OperationalError("PRAGMA journal_mode", {}, error) from error
-                    time.sleep(0.02)
-                else:
-                    return
 
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:
         try:
             yield
         except exc.DBAPIError as error:
-            raise faults.in_words(self._place, error) from error
+            raise self._kind.in_words(error) from error
+        except exc.TimeoutError as error:
+            raise faults.crowded(self._kind.place) from error
         except UnicodeEncodeError as error:
             raise faults.not_utf8(error) from error
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot make the folder {folder} for the database: {error.strerror}", hint=faults.ELSEWHERE
-        ) from error
-
-
-def _make_sqlite_ours(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def connected(driver: Any, _: Any) -> None:
-        driver.isolation_level = None  # the driver's own BEGIN comes too late, and is deferred
-        driver.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("cosmos_writes")
-        if writes:
-            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if writes == 'durably' else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _kind_of(url: URL) -> Kind:
+    name = url.get_backend_name()
+    if name == "sqlite":
+        return Sqlite(url, _BUSY_S)
+    if name in ("postgresql", "postgres"):
+        return Postgresql(url, _BUSY_S)
+    raise exc.ArgumentError("there are SQLite and PostgreSQL")
 
 
 def _is_known(version: str) -> bool:

@@ -21,24 +21,12 @@ def in_words(place: str, error: exc.DBAPIError) -> CosmosError:
     code = _code(error.orig)
     if isinstance(error, exc.IntegrityError):
         if "FOREIGN KEY" in said.upper():
-            return NotFound(
-                "something that this names is not there any more",
-                hint="`cosmos list runs` and `cosmos list prompts` show what there is",
-            )
+            return names_nothing()
         return UsageError(f"that is stored already: {said}", hint="see `cosmos list runs`")
     if code == sqlite3.SQLITE_FULL:
-        full = TargetUnusable(
-            f"no space left for the database {place}",
-            hint="make room, then type the same again; what was started goes on with `cosmos sync`",
-        )
-        full.code = "disk_full"
-        return full
+        return full(place)
     if is_busy(error.orig):
-        return TargetUnusable(
-            f"the database {place} is locked by another program",
-            hint="end that program; what was started goes on with `cosmos sync`",
-            transient=True,
-        )
+        return busy(place)
     if code in _UNWRITABLE:
         return ConfigError(
             f"the database {place} cannot be opened for writing: {said}",
@@ -49,12 +37,54 @@ def in_words(place: str, error: exc.DBAPIError) -> CosmosError:
     return ConfigError(f"the database {place} cannot be used: {said}", hint=f"check [store] url, or {ELSEWHERE}")
 
 
+def names_nothing() -> CosmosError:
+    """For a row that names another, which is gone."""
+    return NotFound(
+        "something that this names is not there any more",
+        hint="`cosmos list runs` and `cosmos list prompts` show what there is",
+    )
+
+
+def full(place: str) -> CosmosError:
+    """For a disk with no room left."""
+    error = TargetUnusable(
+        f"no space left for the database {place}",
+        hint="make room, then type the same again; what was started goes on with `cosmos sync`",
+    )
+    error.code = "disk_full"
+    return error
+
+
+def busy(place: str) -> CosmosError:
+    """For a lock that was waited for in vain."""
+    return TargetUnusable(
+        f"the database {place} is locked by another program",
+        hint="end that program; what was started goes on with `cosmos sync`",
+        transient=True,
+    )
+
+
+def crowded(place: str) -> CosmosError:
+    """For more threads of this process than it has connections, none of which came free."""
+    return TargetUnusable(
+        f"the database {place} did not answer in time: every connection to it is in use",
+        hint="try again; what was started goes on with `cosmos sync`",
+        transient=True,
+    )
+
+
 def unknown_kind(url: str, error: Exception) -> CosmosError:
     """For a URL of which no database can be made."""
     kind = url.partition("://")[0] if "://" in url else url  # the rest may hold a password
+    if isinstance(error, ImportError) and kind.startswith("postgres"):
+        return ConfigError(
+            f"store.url: PostgreSQL is reached by the package psycopg, which cannot be used here: {error}",
+            hint="install it: pip install 'cosmos-runner[postgresql]'",
+        )
+    why = "the port is no number" if isinstance(error, ValueError) else error  # its text has what was read as one
     return ConfigError(
-        f"store.url: no database can be reached by {kind!r}: {error}",
-        hint='say where, like url = "sqlite:///cosmos.db"',
+        f"store.url: no database can be reached by {kind!r}: {why}",
+        hint='say where, like url = "sqlite:///cosmos.db" or "postgresql+psycopg://user@host/database"',
     )
 
 

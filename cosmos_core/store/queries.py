@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,17 @@ from sqlalchemy import Connection, Select, Table, and_, func, or_, select
 from cosmos_core.convert import time_of, time_text
 from cosmos_core.errors import UsageError
 from cosmos_core.store import tables as t
-from cosmos_core.store.records import Artifact, Filter, Link, Page, PromptRecord, RunRecord
-from cosmos_core.store.rows import artifact_of, progress_of, prompt_of, run_of
+from cosmos_core.store.records import (
+    TERMINAL,
+    Artifact,
+    Filter,
+    JobRecord,
+    Link,
+    Page,
+    PromptRecord,
+    RunRecord,
+)
+from cosmos_core.store.rows import artifact_of, job_of, progress_of, prompt_of, run_of
 
 _COUNTED = 100_000  # counting further costs more than the number is worth
 _MOST = 10_000  # rows of a page; what belongs to them is asked for by their ids, and SQLite takes 32,766 of those
@@ -50,6 +59,33 @@ def runs(c: Connection, query: Select[Any]) -> list[RunRecord]:
         )
         for row in rows
     ]
+
+
+def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as a question may hold."""
+    return (ids[at : at + _MOST] for at in range(0, len(ids), _MOST))
+
+
+def jobs(c: Connection, ids: Sequence[str]) -> Iterator[JobRecord]:
+    """Those of several jobs that there are."""
+    for some in portions(ids):
+        yield from map(job_of, c.execute(select(t.jobs).where(t.jobs.c.id.in_(some))))
+
+
+def runs_of_jobs(c: Connection, ids: Sequence[str]) -> Iterator[RunRecord]:
+    """The runs that several jobs carry."""
+    for some in portions(ids):
+        yield from runs(c, select(t.runs).where(t.runs.c.job_id.in_(some)))
+
+
+def waited_for(c: Connection, run_ids: Sequence[str]) -> frozenset[str]:
+    """Those of several runs whose outputs are inputs of a run that has not ended."""
+    k, r = t.links.c, t.runs.c
+    found: set[str] = set()
+    for some in portions(run_ids):
+        users = select(k.parent_id).join(t.runs, r.id == k.run_id).where(k.parent_id.in_(some))
+        found.update(c.execute(users.where(r.status.not_in(TERMINAL)).distinct()).scalars())
+    return frozenset(found)
 
 
 def page(c: Connection, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], Sequence[Any]]) -> Page:

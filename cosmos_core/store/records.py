@@ -181,6 +181,7 @@ class JobRecord:
     epoch: int = 0
     holder: str | None = None  # "machine:pid:start time" of the mover
     lease_until: datetime | None = None
+    removed_at: datetime | None = None  # when its folder was removed from the host
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from cosmos_core.errors import NotFound, UsageError
 from cosmos_core.store import tables as t
@@ -31,7 +31,7 @@ def resolve(c: Connection, ref: str, kinds: Sequence[str]) -> str:
     if kind not in kinds or not sign or not rest:
         raise not_found(ref)
     id_ = _TABLES[kind].c.id
-    near = id_.between(ref, ref + "z" * 32)  # what the index can serve; z is the last letter that ids have
+    near = and_(id_ >= ref, id_ <= ref + "z" * 32)  # what the index can serve; z is the last letter that ids have
     begun = select(id_).where(near, id_.startswith(ref, autoescape=True))
     found = list(c.execute(begun.order_by(id_).limit(_SHOWN + 1)).scalars())
     if not found:

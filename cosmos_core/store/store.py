@@ -8,7 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import UsageError
@@ -37,6 +37,7 @@ from cosmos_core.store.rows import (
     run_changes,
     run_row,
 )
+from cosmos_core.store.writing import holds, insert_all, locked, put
 from cosmos_core.values import Media
 
 _Record = TypeVar("_Record")
@@ -182,8 +183,10 @@ class Store:
 
     def _change(self, run_id: str, epoch: int, state: str | None, changes: Mapping[str, Any]) -> bool:
         r = t.runs.c
-        where = _ours(run_id, epoch) if state is None else and_(_ours(run_id, epoch), r.status == state)
+        where = r.id == run_id if state is None else and_(r.id == run_id, r.status == state)
         with self._db.writing() as c:
+            if not holds(c, run_id, epoch):
+                return False
             before = (
                 c.execute(select(r.outputs).where(r.id == run_id)).scalar()
                 if {"values", "text"} & set(changes)
@@ -231,7 +234,7 @@ class Store:
         A lease is free when nobody holds it, it has run out, or `dead(holder)` says so; `steal` asks nobody.
         """
         with self._db.writing() as c:
-            job = _job(c, job_id)
+            job = _job(c, job_id, alone=True)
             if not steal and not _is_free(job, now, dead):
                 return None
             values = {
@@ -254,15 +257,36 @@ class Store:
         """Let the lease go, if it is still ours."""
         self.update_job(job_id, epoch=epoch, holder=None, lease_until=None)
 
+    def jobs_by_id(self, ids: Iterable[str]) -> Mapping[str, JobRecord]:
+        """Those of several jobs that there are, by id."""
+        with self._db.reading() as c:
+            return {job.id: job for job in queries.jobs(c, list(ids))}
+
+    def runs_of_jobs(self, ids: Iterable[str]) -> tuple[RunRecord, ...]:
+        """The runs that several jobs carry."""
+        with self._db.reading() as c:
+            return tuple(queries.runs_of_jobs(c, list(ids)))
+
+    def waited_for(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of several runs whose outputs are inputs of a run that has not ended."""
+        with self._db.reading() as c:
+            return queries.waited_for(c, list(run_ids))
+
+    def mark_removed(self, job_ids: Iterable[str], at: datetime | None) -> None:
+        """Remember when the folders of jobs were removed from their hosts; None: they were not."""
+        with self._db.writing(durably=True) as c:
+            for some in queries.portions(list(job_ids)):
+                c.execute(update(t.jobs).where(t.jobs.c.id.in_(some)).values(removed_at=at))
+
     # -- artifacts, progress, digests --------------------------------------------------------------------------
 
     def put_artifacts(self, run_id: str, artifacts: Sequence[Artifact], *, job_epoch: int | None = None) -> bool:
         """Make these the run's artifacts; False if `job_epoch` is given and is another's by now."""
         with self._db.writing() as c:
-            if job_epoch is not None and not c.execute(select(t.runs.c.id).where(_ours(run_id, job_epoch))).first():
+            if job_epoch is not None and not holds(c, run_id, job_epoch):
                 return False
             c.execute(delete(t.artifacts).where(t.artifacts.c.run_id == run_id))
-            _insert_all(c, t.artifacts, (artifact_row(run_id, i, a) for i, a in enumerate(artifacts)))
+            insert_all(c, t.artifacts, (artifact_row(run_id, i, a) for i, a in enumerate(artifacts)))
             return True
 
     def artifact_by_digest(self, sha256: str) -> tuple[tuple[str, Artifact], ...]:
@@ -308,8 +332,7 @@ class Store:
             "sha256": sha256,
         }
         with self._db.writing() as c:
-            c.execute(delete(t.digests).where(t.digests.c.path == path))
-            c.execute(insert(t.digests).values(media=to_json(media) if media else None, **row))
+            put(c, t.digests, row | {"media": to_json(media) if media else None})
 
     # -- ids ---------------------------------------------------------------------------------------------------
 
@@ -328,8 +351,9 @@ def _the_one(found: Sequence[_Record], id_: str) -> _Record:
     return found[0]
 
 
-def _job(c: Connection, id_: str) -> JobRecord:
-    return job_of(_the_one(c.execute(select(t.jobs).where(t.jobs.c.id == id_)).all(), id_))
+def _job(c: Connection, id_: str, *, alone: bool = False) -> JobRecord:
+    query = select(t.jobs).where(t.jobs.c.id == id_)
+    return job_of(_the_one(c.execute(locked(query, t.jobs) if alone else query).all(), id_))
 
 
 def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) -> bool:
@@ -343,29 +367,17 @@ def _signed(number: int) -> int:
     return (number + 2**63) % 2**64 - 2**63
 
 
-def _ours(run_id: str, epoch: int) -> ColumnElement[bool]:
-    """That run, while its job's epoch is still this one."""
-    r, j = t.runs.c, t.jobs.c
-    return and_(r.id == run_id, select(j.id).where(j.id == r.job_id, j.epoch == epoch).exists())
-
-
 def _insert(c: Connection, prompt: PromptRecord | None, run: RunRecord | None) -> None:
     if prompt is not None:
         c.execute(insert(t.prompts).values(prompt_row(prompt)))
         seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
-        _insert_all(c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen))
-        _insert_all(c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags)))
+        insert_all(c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen))
+        insert_all(c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags)))
     if run is not None:
         c.execute(insert(t.runs).values(run_row(run)))
-        _insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
+        insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))
         links = (
             {"run_id": run.id, "slot": p.slot, "parent_id": p.parent_id, "artifact": p.artifact}
             for p in dict.fromkeys(run.parents)  # one output may be used twice, in a slot for many
         )
-        _insert_all(c, t.links, links)
-
-
-def _insert_all(c: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    many = list(rows)
-    if many:
-        c.execute(insert(table), many)
+        insert_all(c, t.links, links)

@@ -10,27 +10,68 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     TypeDecorator,
 )
+from sqlalchemy import String as Characters
+from sqlalchemy import Text as AnyCharacters
+from sqlalchemy.types import TypeEngine
 
 from cosmos_core.convert import time_of, time_text
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
 
+class String(TypeDecorator[str]):
+    """Text, told apart and ordered by its code points, whatever is in it and whichever database it is in.
+
+    In PostgreSQL a length would be a limit, and the order that of a language. It holds no NUL, either: that character
+    and the next one in the order are written as two there, so that all sort as they do elsewhere.
+    """
+
+    impl = AnyCharacters
+    cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__()
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(Characters(collation="C"))
+        return dialect.type_descriptor(Characters(self.length) if self.length else AnyCharacters())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name != "postgresql":
+            return value
+        return value.replace("\1", "\1\2").replace("\0", "\1\1")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name != "postgresql" or "\1" not in value:
+            return value
+        return value.replace("\1\1", "\0").replace("\1\2", "\1")
+
+
+class Text(String):
+    """Text of any length."""
+
+    cache_ok = True
+
+
 class Time(TypeDecorator[datetime]):
     """A moment as RFC 3339 text in UTC: it sorts as time does, in every database."""
 
-    impl = String(27)
+    impl = Characters(27)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return String(27).load_dialect_impl(dialect)
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> str | None:
         return None if value is None else time_text(value)
@@ -87,6 +128,7 @@ jobs = Table(
     Column("epoch", Integer, nullable=False),
     Column("holder", Text),
     Column("lease_until", Time),
+    Column("removed_at", Time),
 )
 
 runs = Table(

@@ -138,6 +138,7 @@ class World:
         text = text.replace(f", {_SLOWLY.partition('=')[0]}", "")
         text = re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
         text = re.sub(r"\b[0-9a-f]{12,64}\b", "DIGEST", text)
+        text = re.sub(r"[kM]B/s\b", "B/s", text)  # as fast as the machine happens to be
         return re.sub(r"\b\d[\d.]*(?= ?([kMG]i?B|s|B)\b)", "N", text)
 
 

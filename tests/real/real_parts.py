@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import pytest
+import real_postgres
 import real_sshd
 from real_accounts import Account, Accounts
 from real_disk import small_disk as mounted_disk
@@ -21,6 +22,7 @@ from real_dockerd import Dockerd
 from real_dockerd import shared as _shared_dockerd
 from real_gpus import Gpus, Stubs
 from real_hosts import GpuHost, GpuHosts, HostFolder
+from real_postgres import Postgres
 from real_processes import Process
 from real_session import IN_CI, Missing, Session, open_folder
 from real_ssh_home import SshHome
@@ -37,7 +39,9 @@ __all__ = [
     "Gpus",
     "HostFolder",
     "MakeDockerd",
+    "MakePostgres",
     "MakeSshd",
+    "Postgres",
     "SshHome",
     "Sshd",
     "Stubs",
@@ -169,6 +173,32 @@ def dockerd(real_session: Session, accounts: Accounts) -> Iterator[MakeDockerd]:
     yield make
     for daemon in made:
         daemon.remove()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(real_session: Session) -> Postgres:
+    """The PostgreSQL server for all tests that leave it alone; each makes databases of its own there."""
+    return real(lambda: real_postgres.shared(real_session))
+
+
+class MakePostgres(Protocol):
+    """Starts a PostgreSQL server of the test's own, in about a second."""
+
+    def __call__(self) -> Postgres: ...
+
+
+@pytest.fixture
+def postgres(real_session: Session) -> Iterator[MakePostgres]:
+    """A maker of PostgreSQL servers that the test may stop, kill and start again."""
+    made: list[Postgres] = []
+
+    def make() -> Postgres:
+        made.append(real(lambda: Postgres.make(real_session)))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.remove()
 
 
 @pytest.fixture

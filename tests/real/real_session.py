@@ -104,10 +104,12 @@ class Session:
         """Stop everything and remove every trace, however far this session had come."""
         from real_accounts import remove_accounts
         from real_dockerd import destroy_daemons
+        from real_postgres import destroy_servers
         from real_sshd import kill_servers
 
         kill_servers(self)
         destroy_daemons(self)
+        destroy_servers(self)
         remove_accounts(self)
         unmount_below(self.folder)
         absent = self.folder / "absent.json"

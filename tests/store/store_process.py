@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import random
 import sys
+import time
+from itertools import pairwise
 
-from store_records import a_prompt, at, stored_run
+from store_records import a_job, a_prompt, at, stored_run
 
+from cosmos_core.errors import UsageError
 from cosmos_core.store import Store
+from cosmos_core.store.records import Artifact, ProgressRecord
 
 
 def write(url: str, times: str) -> str:
@@ -35,10 +41,6 @@ def lease(url: str, job_id: str, holder: str) -> str:
 
 def submit(url: str, run_id: str) -> str:
     """Submit a run that others submit, too; the job that it is now executed by, if that is ours."""
-    from store_records import a_job
-
-    from cosmos_core.errors import UsageError
-
     job = a_job()
     with Store.open(url) as store:
         start()
@@ -47,6 +49,50 @@ def submit(url: str, run_id: str) -> str:
         except UsageError:
             return "refused"
     return job.id
+
+
+def crowd(url: str, number: str, jobs: str, runs: str) -> str:
+    """One of many that write runs of their own, and want the same jobs and runs; what came of it."""
+    start()
+    with Store.open(url) as store:
+        own = _live(store)
+        claims = [(job, _count_up(store, job, f"p{number}")) for job in jobs.split(",")]
+        won = [run for run in runs.split(",") if _submits(store, run)]
+        return json.dumps({"own": own, "claims": claims, "won": won, "store": store.id})
+
+
+def _live(store: Store) -> str:
+    """Store a run, submit it and move it to its end, as a mover does."""
+    run = stored_run(store)
+    epoch = store.submit(run.id, job := a_job(), "me", 10)
+    for state, to in pairwise(("pending", "uploading", "running", "downloading", "completed")):
+        assert store.move(run.id, job_epoch=epoch, state=state, to=to, values={to: True})
+        store.add_progress(run.id, ProgressRecord(timestamp=at(0), stage="inference", percentage=1.0, message=to))
+        assert store.renew_lease(job.id, "me", epoch, 10, at(1))
+    store.remember_digest("/shared/street.mp4", 1, 2, 3, sha256=run.id, media=None)
+    assert store.put_artifacts(run.id, [Artifact(name="video", role="result", remote="/o/v.mp4")], job_epoch=epoch)
+    store.release_lease(job.id, epoch)
+    return run.id
+
+
+def _count_up(store: Store, job_id: str, holder: str) -> int:
+    """Become the mover of a job that all want, and add one to what its run has counted: read, then written."""
+    run_id = store.job(job_id).document["run"]
+    while (epoch := store.take_lease(job_id, holder, seconds=60, now=at(0))) is None:
+        while not store.lease_is_free(job_id, at(0)):  # as an onlooker does; what is free for one is free for all
+            time.sleep(random.uniform(0.01, 0.05))
+    counted = store.run(run_id).values.get("count", 0)
+    assert store.note(run_id, job_epoch=epoch, values={"count": counted + 1})
+    store.release_lease(job_id, epoch)
+    return epoch
+
+
+def _submits(store: Store, run_id: str) -> bool:
+    try:
+        store.submit(run_id, a_job(), "me", 10)
+    except UsageError:
+        return False
+    return True
 
 
 def modules(url: str) -> str:
@@ -64,5 +110,5 @@ def start() -> None:
 
 
 if __name__ == "__main__":
-    acts = {act.__name__: act for act in (write, open_fresh, lease, submit, modules)}
+    acts = {act.__name__: act for act in (write, open_fresh, lease, submit, crowd, modules)}
     print(acts[sys.argv[1]](*sys.argv[2:]))

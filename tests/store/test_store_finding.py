@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,10 +104,8 @@ def test_a_page_that_is_too_long_is_refused(store: Store, limit: int) -> None:
 # -- filters -------------------------------------------------------------------------------------------------------
 
 
-def test_runs_are_chosen_by_each_of_the_filters_and_by_all_together(store: Store, file: Path) -> None:
-    with sqlite3.connect(file) as driver:
-        driver.execute("INSERT INTO groups VALUES ('gr_aaaaaaaaaa', '', '2026-03-01T12:00:00.000000Z')")
-    driver.close()
+def test_runs_are_chosen_by_each_of_the_filters_and_by_all_together(store: Store) -> None:
+    store.add_group("gr_aaaaaaaaaa", "", at(0), [])
     stored_run(store, created_at=at(0))
     prompt = a_prompt()
     wanted = a_run(

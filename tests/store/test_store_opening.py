@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from store_records import a_prompt, stored_run
 
 from cosmos_core.errors import ConfigError, CosmosError, TargetUnusable
@@ -26,12 +27,33 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """Where a database may be made: there is neither file nor folder yet."""
+    """Where a file may be made: there is neither it nor its folder yet."""
     return f"sqlite:///{tmp_path}/data/cosmos.db"
 
 
 def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
+
+
+@contextmanager
+def another(url: str) -> Iterator[Connection]:
+    """A connection of another program to the database."""
+    if url.startswith("sqlite"):
+        file_of(url).parent.mkdir(exist_ok=True)
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def all_of(url: str) -> object:
+    """What a database holds, to be compared."""
+    if url.startswith("sqlite"):
+        return file_of(url).read_bytes()
+    with another(url) as c:
+        return {name: sorted(c.execute(text(f'SELECT * FROM "{name}"'))) for name in inspect(c).get_table_names()}
 
 
 def refused(url: str) -> CosmosError:
@@ -40,22 +62,20 @@ def refused(url: str) -> CosmosError:
     return caught.value
 
 
-def test_a_store_is_made_with_its_folder_and_keeps_its_name(url: str) -> None:
-    with Store.open(url) as store:
+def test_a_store_is_made_with_its_folder_and_keeps_its_name(nowhere: str) -> None:
+    with Store.open(nowhere) as store:
         first = store.id
         assert not store.ever_real
         store.mark_real()
-    with Store.open(url) as store:
+    with Store.open(nowhere) as store:
         assert store.id == first
         assert store.ever_real
 
 
-def test_what_alembic_makes_is_what_the_tables_say(url: str) -> None:
-    Store.open(url).close()
-    engine = create_engine(url)
-    with engine.connect() as connection:
+def test_what_alembic_makes_is_what_the_tables_say(nowhere: str) -> None:
+    Store.open(nowhere).close()
+    with another(nowhere) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
 
 
 def test_the_head_that_is_compared_with_is_alembics_own() -> None:
@@ -69,14 +89,12 @@ def test_the_records_cost_no_database() -> None:
     assert said.stdout.strip() == "False"
 
 
-def test_readers_do_not_wait_for_a_writer(url: str, store: Store) -> None:
-    run = stored_run(store)
-    writer = sqlite3.connect(file_of(url), isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    writer.execute("UPDATE runs SET name = 'changed'")
-    assert store.run(run.id).name == ""
-    writer.execute("ROLLBACK")
-    writer.close()
+def test_readers_do_not_wait_for_a_writer(nowhere: str) -> None:
+    with Store.open(nowhere) as store, another(nowhere) as writer:
+        run = stored_run(store)
+        writer.execute(text("UPDATE runs SET name = 'changed'"))
+        assert store.run(run.id).name == ""
+        writer.rollback()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,30 +117,29 @@ def test_a_migration_that_fails_leaves_nothing_behind(url: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("version", ["9999", "ae1027a6acf"])
-def test_a_database_of_a_newer_program_is_refused_and_left_as_it_was(url: str, version: str) -> None:
-    Store.open(url).close()
-    with sqlite3.connect(file_of(url)) as newer:
-        newer.execute("UPDATE alembic_version SET version_num = ?", (version,))
-    newer.close()
-    before = file_of(url).read_bytes()
-    error = refused(url)
+def test_a_database_of_a_newer_program_is_refused_and_left_as_it_was(nowhere: str, version: str) -> None:
+    Store.open(nowhere).close()
+    with another(nowhere) as newer:
+        newer.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+        newer.commit()
+    before = all_of(nowhere)
+    error = refused(nowhere)
     assert isinstance(error, ConfigError)
     assert version in error.message
-    assert str(file_of(url)) in error.message
+    assert nowhere.rpartition("/")[2] in error.message
     assert "upgrade" in error.hint
-    assert file_of(url).read_bytes() == before
+    assert all_of(nowhere) == before
 
 
-def test_another_programs_database_is_refused_and_left_as_it_was(url: str) -> None:
-    file_of(url).parent.mkdir()
-    with sqlite3.connect(file_of(url)) as other:
-        other.execute("CREATE TABLE bookmarks (url TEXT)")
-    other.close()
-    before = file_of(url).read_bytes()
-    error = refused(url)
+def test_another_programs_database_is_refused_and_left_as_it_was(nowhere: str) -> None:
+    with another(nowhere) as other:
+        other.execute(text("CREATE TABLE bookmarks (url TEXT)"))
+        other.commit()
+    before = all_of(nowhere)
+    error = refused(nowhere)
     assert isinstance(error, ConfigError)
     assert "bookmarks" in error.message
-    assert file_of(url).read_bytes() == before
+    assert all_of(nowhere) == before
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(url: str) -> None:
@@ -152,16 +169,40 @@ def test_a_file_where_the_folder_should_be_is_refused(url: str) -> None:
     assert "COSMOS_HOME" in error.hint
 
 
-@pytest.mark.parametrize("bad", ["cosmos.db", "nosuchkind:///x", "sqlite+nosuchdriver:///x", ""])
-def test_a_url_that_names_no_database_is_refused(bad: str) -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "cosmos.db",
+        "nosuchkind:///x",
+        "sqlite+nosuchdriver:///x",
+        "",
+        "mysql://db.example.org/cosmos",
+        "postgresql+asyncpg://db.example.org/cosmos",
+        "postgresql://db.example.org:port/cosmos",
+    ],
+)
+def test_a_url_that_names_no_database_is_refused(bad: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     error = refused(bad)
+    assert list(tmp_path.iterdir()) == []
     assert isinstance(error, ConfigError)
     assert "store.url" in error.message
     assert "sqlite:///" in error.hint
 
 
-def test_a_password_in_the_url_is_not_told() -> None:
-    assert "hunter2" not in refused("nosuchkind://me:hunter2@db.example.org/cosmos").message
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nosuchkind://me:hunter2@db.example.org/cosmos",
+        "postgresql://me:hun:hunter2@db.example.org:hunter2/cosmos",
+        "postgresql://me:hunter2@127.0.0.1:1/cosmos",
+        "postgresql://me@127.0.0.1:1/cosmos?password=hunter2",
+        "postgresql://me:hunter2@127.0.0.1:1/cosmos?sslmode=hunter2",
+    ],
+)
+def test_a_password_in_the_url_is_not_told(url: str) -> None:
+    error = refused(url)
+    assert "hunter2" not in error.message + error.hint
 
 
 # -- what goes wrong later -----------------------------------------------------------------------------------------
@@ -182,10 +223,10 @@ def test_a_database_that_may_only_be_read_is_read_and_a_write_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_several_threads_write_to_one_store(store: Store) -> None:
-    with ThreadPoolExecutor(8) as threads:
+def test_several_threads_write_to_one_store(nowhere: str) -> None:
+    with Store.open(nowhere) as store, ThreadPoolExecutor(8) as threads:
         runs = list(threads.map(lambda _: stored_run(store).id, range(80)))
-    assert {run.id for run in store.runs(Filter(limit=100)).items} == set(runs)
+        assert {run.id for run in store.runs(Filter(limit=100)).items} == set(runs)
 
 
 @pytest.fixture

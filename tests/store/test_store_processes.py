@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
-from pathlib import Path
-
 from store_records import at, stored_run, submitted_run
+from store_together import together
 
 from cosmos_core.store import Store
 from cosmos_core.store.records import Filter
-
-PROCESS = Path(__file__).with_name("store_process.py")
-
-
-def together(acts: Iterable[tuple[str, ...]]) -> list[str]:
-    """What processes print that begin their acts in the same moment; all of them have to succeed."""
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, PROCESS, *act],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for act in acts
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        said = []
-        for process in processes:
-            out, err = process.communicate(timeout=60)
-            assert (process.returncode, err) == (0, "")
-            said.append(out.strip())
-        return said
 
 
 def test_eight_processes_write_at_once_and_none_of_them_fails(store: Store, url: str) -> None:
@@ -51,10 +14,9 @@ def test_eight_processes_write_at_once_and_none_of_them_fails(store: Store, url:
     assert store.runs(Filter(limit=1)).total == 200
 
 
-def test_processes_that_open_a_fresh_database_at_once_share_one_store(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'new' / 'cosmos.db'}"
-    ids = together([("open_fresh", url)] * 4)
-    with Store.open(url) as store:
+def test_processes_that_open_a_fresh_database_at_once_share_one_store(nowhere: str) -> None:
+    ids = together([("open_fresh", nowhere)] * 4)
+    with Store.open(nowhere) as store:
         assert ids == [store.id] * 4
         assert store.prompts().total == 4
 
