@@ -212,13 +212,8 @@ class Journey:
         found = survey(self.work, self.host)
         self._note(metadata={**self.run.metadata, **found.metadata}, **_seen())
         self._work = None  # converted anew, now that the version is known
-        stage(
-            self.work,
-            self.host,
-            found,
-            store_id=self.store.id,
-            on_upload=Transfer(lambda *told: self._on_the_way("uploading", *told)),
-        )
+        told = Transfer(lambda *told: self._on_the_way("uploading", *told))
+        stage(self.work, self.host, found, store_id=self.store.id, on_upload=told, on_wait=told.wait)
         kept = self.store.update_job(
             self.job.id,
             epoch=self.lease.epoch,
@@ -251,6 +246,9 @@ class Journey:
                 return self._lose(evidence.state)
             if evidence.state == "idle" and (refusal := self._refusal()):
                 raise refusal
+            if evidence.state == "idle" and joined is not None:  # it was in the line, and its keeper was killed
+                self.jobdir.start(secrets_of(self.work.config.target))
+                joined = None
             if evidence.state == "waiting":
                 given_up = time.monotonic() + _START_S
                 self._wait_in_line(evidence.ahead or 0)

@@ -13,10 +13,10 @@ from cosmos_core import __version__
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.runs.work import STAND_IN, Work, stand_in_archive
 from cosmos_core.store.records import InputRecord
-from cosmos_core.targets.cache import cached_path, upload
+from cosmos_core.targets.cache import cached_path, is_right, seal, upload
 from cosmos_core.targets.docker import Image, look_at_image
 from cosmos_core.targets.gpus import count_gpus
-from cosmos_core.targets.host import Host, Span, Tree
+from cosmos_core.targets.host import Host, OnWait, Span, Tree
 from cosmos_core.targets.script import GpuWish, Script
 from cosmos_core.values import Toolkit
 
@@ -107,14 +107,23 @@ def _our_gpus(work: Work, host: Host) -> tuple[int, ...] | None:
     return ours
 
 
-def stage(work: Work, host: Host, found: Found, *, store_id: str, on_upload: OnUpload | None = None) -> None:
+def stage(
+    work: Work,
+    host: Host,
+    found: Found,
+    *,
+    store_id: str,
+    on_upload: OnUpload | None = None,
+    on_wait: OnWait | None = None,
+) -> None:
     """Everything the job needs, job.sh last: its presence says that the folder is complete.
 
-    Raises TargetUnusable where something cannot be written.
+    `on_wait` is told while another run sends what this one needs, too. Raises TargetUnusable where something cannot be
+    written.
     """
     target = work.config.target
     host.lay_out(target.work_dir, Tree())  # first, so that it is ours alone whatever lies in it
-    cached = _bring_inputs(work, host, on_upload)
+    cached = _bring_inputs(work, host, on_upload, on_wait)
     folders = ["inputs", "outputs", "tmp"]
     links: list[tuple[str, str]] = []
     symbolic: list[tuple[str, str]] = []
@@ -135,28 +144,24 @@ def stage(work: Work, host: Host, found: Found, *, store_id: str, on_upload: OnU
     host.lay_out(work.job.dir, Tree(folders=folders, links=links, symbolic=symbolic, files=files))
 
 
-def _bring_inputs(work: Work, host: Host, on_upload: OnUpload | None) -> Mapping[InputRecord, str]:
+def _bring_inputs(
+    work: Work, host: Host, on_upload: OnUpload | None, on_wait: OnWait | None
+) -> Mapping[InputRecord, str]:
     """Where each input is in the host's cache; those that are not there yet are brought."""
-    work_dir = work.config.target.work_dir
-    records = [work.record_of(place.input) for place in work.bundle.places if not work.lies_there(place.input)]
-    places: dict[InputRecord, str] = {}
-    for record in records:
-        if record.sha256 is None:
-            hint = f"`cosmos fetch {record.run_id}`, then run again"
-            raise TargetUnusable(f"{record.ref} was never fetched", hint=hint)
-        places[record] = cached_path(work_dir, record.sha256, PurePosixPath(record.name).suffix.lower())
-    outputs = {r: r.remote for r in records if r.remote and r.target == work.config.target.name}
+    places = _places(work)
+    outputs = {r: r.remote for r in places if r.remote and r.target == work.config.target.name}
     there = host.stat([*places.values(), *outputs.values()]) if places else {}
     missing: dict[str, InputRecord] = {}
     for record, place in places.items():
-        if place in there and there[place].bytes == record.bytes:
+        if record.sha256 and is_right(host, place, record.sha256, there, record.bytes):
             continue
+        if place in there:  # it was damaged, and an earlier try may have linked it into the job, which never began
+            host.remove(f"{work.job.dir}/inputs")
         remote = outputs.get(record)  # an output of an earlier run that is still there: no byte moves
-        if remote and remote in there and there[remote].bytes == record.bytes:
-            host.link(remote, place)
-        else:
+        if not (remote and remote in there and _linked(host, remote, place, record)):
             missing[place] = record
     total, done = sum(record.bytes or 0 for record in missing.values()), 0
+    more = total
 
     def moved(count: int) -> None:
         nonlocal done
@@ -165,8 +170,35 @@ def _bring_inputs(work: Work, host: Host, on_upload: OnUpload | None) -> Mapping
             on_upload(done, total)
 
     for place, record in missing.items():
-        upload(host, Path(record.path) if record.path else None, place, record.sha256 or "", on_bytes=moved)
+        more -= record.bytes or 0
+        source = Path(record.path) if record.path else None
+        upload(host, source, place, record.sha256 or "", more=more, on_bytes=moved, on_wait=on_wait)
     return places
+
+
+def _places(work: Work) -> dict[InputRecord, str]:
+    """Where each input that does not lie on the host anyway belongs in its cache."""
+    places: dict[InputRecord, str] = {}
+    for place in work.bundle.places:
+        if work.lies_there(place.input):
+            continue
+        record = work.record_of(place.input)
+        if record.sha256 is None:
+            hint = f"`cosmos fetch {record.run_id}`, then run again"
+            raise TargetUnusable(f"{record.ref} was never fetched", hint=hint)
+        suffix = PurePosixPath(record.name).suffix.lower()
+        places[record] = cached_path(work.config.target.work_dir, record.sha256, suffix)
+    return places
+
+
+def _linked(host: Host, output: str, place: str, record: InputRecord) -> bool:
+    """Give an output a second name in the cache, if it still is what it was."""
+    assert record.sha256
+    host.link(output, place)
+    if host.verify(place, record.sha256, mtime=seal(record.sha256)):
+        return True
+    host.remove(place)
+    return False
 
 
 def _script(work: Work, found: Found, store_id: str) -> bytes:

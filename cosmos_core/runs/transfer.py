@@ -15,13 +15,22 @@ class Transfer:
 
     def __init__(self, tell: Callable[[float | None, str], None]) -> None:
         self._tell = tell
-        self._began = time.monotonic()
+        self._since = (time.monotonic(), 0)
         self._told = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done < total and now - self._told < _EVERY_S:
             return
+        words = f"{size(done)} of {size(total)}"
+        began, before = self._since
+        if self._told or done == total:
+            words += f", {size(round((done - before) / max(now - began, 0.001)))}/s"
+        else:
+            self._since = (now, done)  # an earlier try may have left much of it
         self._told = now
-        rate = round(done / max(now - self._began, 0.001))
-        self._tell(done / total if total else None, f"{size(done)} of {size(total)}, {size(rate)}/s")
+        self._tell(done / total if total else None, words)
+
+    def wait(self) -> None:
+        """Tell that somebody else's bytes are on their way."""
+        self._tell(None, "waiting for the same file, sent by another run")

@@ -12,7 +12,10 @@ from typing import NamedTuple, Protocol
 from attrs import frozen
 
 OnBytes = Callable[[int], None]
-"""Told how many bytes more have moved."""
+"""Told how many bytes more are where they should be: moved, or found there from an earlier try."""
+
+OnWait = Callable[[], None]
+"""Told now and then while somebody else brings the same file."""
 
 
 @frozen(kw_only=True)
@@ -82,7 +85,10 @@ class Host(Protocol):
         """The bytes of each span; empty at a file's end or where there is none."""
 
     def list(self, path: str) -> Mapping[str, int]:
-        """Every file below a folder, by relative path, with its size; links left out; empty without a folder."""
+        """Every file below a folder, by relative path, with its size; empty without a folder.
+
+        Left out are links, also one in the folder's place, and what is no plain file.
+        """
 
     def lay_out(self, folder: str, tree: Tree) -> None:
         """Make a folder of our own (0700) that holds all this. Doing it again changes nothing.
@@ -92,15 +98,33 @@ class Host(Protocol):
         """
 
     def put(
-        self, source: Path, to: str, *, mode: int = 0o600, sha256: str | None = None, on_bytes: OnBytes | None = None
+        self,
+        source: Path,
+        to: str,
+        *,
+        mode: int = 0o600,
+        sha256: str | None = None,
+        mtime: int | None = None,
+        more: int = 0,
+        on_bytes: OnBytes | None = None,
+        on_wait: OnWait | None = None,
     ) -> str:
-        """Bring a file there, atomically, and return the SHA-256 of what arrived.
+        """Bring a file there, atomically, and return the SHA-256 of what is there then.
 
-        Where `sha256` is given and something else arrived, `to` is left as it was.
+        What arrived before a break is there the next time, whoever comes next. Of several who bring the same at once
+        one does, and the others wait. Where `sha256` is given and the file is another one, `to` is left as it was.
+        `mtime` (seconds) is a mark that the file is given: one of the right size that bears it is taken for brought.
+        Nothing is sent where there is no room for it and `more` bytes that come after it.
         """
 
     def get(self, files: Mapping[str, Path], *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
-        """Bring files here (path there -> path here), each atomically; the SHA-256 of each, the same at both ends."""
+        """Bring files here (path there -> path here), each atomically; the SHA-256 of each, the same at both ends.
+
+        What has arrived before a break need not come again. Nothing comes where there is no room for all of it.
+        """
+
+    def verify(self, path: str, sha256: str, *, mtime: int) -> bool:
+        """Whether a file there has that content, read from end to end; it is given the mark `mtime` then."""
 
     def link(self, source: str, to: str) -> None:
         """Give the file `source` a second name `to`; nothing happens where that is there already."""

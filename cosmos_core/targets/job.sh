@@ -78,8 +78,9 @@ finish() {
 }
 
 expire() {
+    begun=
     read -r begun < started
-    seconds=$(($(date +%s) - begun))
+    seconds=$(($(date +%s) - ${begun:-$(date +%s)})) # on a full disk nobody wrote when that was
     while [ "$seconds" -lt "$limit" ]; do
         sleep 1
         kill -0 "$me" 2>/dev/null || work_goes_on || exit # a keeper may be killed, and its work go on
@@ -100,6 +101,7 @@ keep() { # NAME=VALUE ...
     [ "$claims" = 0 ] || work_state # of an earlier keeper
     case ${state:-none} in
     away) exit ;;
+    untended) ! command -v hold_gpus > /dev/null || hold_gpus ;;
     none)
         [ ! -f started ] || exit # it ran, and what became of it is for others to judge
         take_gpus || { [ -f stopped ] && finish 143; } || exit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -23,6 +24,7 @@ _STATES: dict[str, State] = {
     "gone": "gone",  # it ran and left no exit code
     "away": "away",  # Docker does not answer
 }
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _LOOK = 'for job; do if [ -f "$job/job.sh" ]; then sh "$job/job.sh" look || echo "?"; else echo absent; fi; done'
 
 
@@ -110,7 +112,7 @@ def look_at(host: Host, jobs: Sequence[JobDir]) -> Sequence[Evidence]:
 
 def _evidence(host: Host, line: str, words: str) -> Evidence:
     word, _, rest = line.partition(" ")
-    number = int(rest) if rest.strip().lstrip("-").isdecimal() else None
+    number = int(rest) if _NUMBER.fullmatch(rest.strip()) else None
     state = _STATES.get(word)
     if state is None or (state in ("ended", "waiting") and number is None):
         raise _unanswered(host, words)

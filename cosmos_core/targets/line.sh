@@ -3,31 +3,60 @@
 # over: a ticket whose lock is free is dead. Its text says whose it is and what it wants, and, from when it has them, what
 # it holds. Others' files in a sticky folder cannot be opened for writing, so all are opened for reading only.
 # `line` is locked while somebody joins or looks along it.
+# Anybody may put anything there: what is no plain file is never opened (a pipe would be waited for), links are never
+# followed, nothing that is there is written over, and of texts only short beginnings and plain words are taken.
+
+number=
+is_ticket() { # FILE; then `number` is its place
+    number=${1##*/ticket.}
+    number=${number%%.*}
+    case ${1##*/} in *[!A-Za-z0-9._-]* | *.) return 1 ;; esac
+    case $number in '' | *[!0-9]* | ??????????*) return 1 ;; esac
+    [ -f "$1" ] && [ ! -h "$1" ]
+}
 
 ticket=
 join_line() {
-    (umask 0 && mkdir -p "$line" && chmod 1777 "$line") 2>/dev/null
-    (umask 022 && { [ -e "$line/line" ] || true > "$line/line"; }) 2>/dev/null
+    (umask 022 && mkdir -p "${line%/*}/" && umask 0 && mkdir -m 1777 "$line") 2>/dev/null
+    [ -h "$line" ] || (umask 022 && set -C && : > "$line/line") 2>/dev/null
     if ! command -v flock > /dev/null; then
         echo "flock is missing: install util-linux there, or set gpus = 0" > refused
         return 1
-    elif ! [ -r "$line/line" ] || ! [ -w "$line" ]; then
+    elif [ -h "$line" ] || [ -h "$line/line" ] || ! [ -f "$line/line" ] || ! [ -r "$line/line" ] || ! [ -w "$line" ]; then
         echo "$line cannot be used to wait for GPUs: \`sudo install -d -m 1777 $line\` there, or set lock_dir" > refused
         return 1
     fi
     exec 7< "$line/line"
     flock 7
-    last=$(ls "$line" | sed -n 's/^ticket\.0*\([0-9][0-9]*\)\..*/\1/p' | sort -n | tail -n 1)
+    last=$(ls "$line" | sed -n 's/^ticket\.0*\([0-9]\{1,9\}\)\..*/\1/p' | sort -n | tail -n 1)
+    if [ "${last:-0}" = 999999999 ]; then
+        echo "a ticket in $line has the last number there is: root, or its owner, can remove it" > refused
+        exec 7<&-
+        return 1
+    fi
     ticket=$line/ticket.$(printf %06d $((${last:-0} + 1))).$job
-    (umask 022 && echo "$owner job=$job want=$want gpus=$(echo "$gpus" | tr ' ' ,)" > "$ticket") 2>/dev/null
-    if ! [ -s "$ticket" ]; then
+    (umask 022 && set -C && echo "$owner job=$job want=$want gpus=$(echo "$gpus" | tr ' ' ,)" > "$ticket") 2>/dev/null
+    if ! { [ -s "$ticket" ] && [ -O "$ticket" ] && [ ! -h "$ticket" ]; }; then
         rm -f "$ticket"
         echo "no ticket could be written in $line: is the disk full?" > refused
         return 1
     fi
+    [ -z "$chosen" ] || echo "holds $chosen" >> "$ticket"
     exec 8< "$ticket"
     flock 8
     flock --unlock 7
+}
+# The GPUs of a container whose keeper was killed: who cannot ask Docker sees in the line alone that they are taken.
+hold_gpus() {
+    [ -s gpus ] && read -r chosen < gpus || return 0
+    if join_line; then
+        for other in "$line"/ticket.*."$job"; do
+            [ "$other" = "$ticket" ] || rm -f "$other"
+        done
+    else
+        ticket=
+        rm -f refused # it runs all the same
+    fi
 }
 leave_line() {
     [ -z "$ticket" ] || rm -f "$ticket"
@@ -37,21 +66,25 @@ leave_line() {
 # ahead: those before `mine` that wait for any of our GPUs; taken: the GPUs that somebody holds.
 look_along_line() {
     mine=$1 ahead=0 taken=
+    is_ticket "$mine"
+    ours=$number
     for other in "$line"/ticket.*; do
-        [ -e "$other" ] && [ "$other" != "$mine" ] || continue
+        is_ticket "$other" && [ "$other" != "$mine" ] || continue
         if (flock --shared --nonblock 9) 9< "$other"; then
             [ ! -O "$other" ] || rm -f "$other" # dead, and ours to clear away
             continue
         fi 2>/dev/null
         theirs= holds=
         while read -r word rest; do
-            case $word in
-            holds) holds=$rest ;;
-            *) theirs=$(echo "${rest##*gpus=}" | tr , ' ') ;;
+            case $word$rest in
+            holds*) holds=$rest ;;
+            *gpus=*) theirs=${rest##*gpus=} ;;
             esac
-        done < "$other"
+        done << END
+$(head -c 2000 "$other" 2>/dev/null | tr -c '0-9a-z=\n' ' ')
+END
         taken="$taken $holds"
-        [ -z "$holds" ] && [ "$other" \< "$mine" ] || continue
+        [ -z "$holds" ] && [ "$number" -lt "$ours" ] || continue
         for gpu in $theirs; do
             case " $gpus " in *" $gpu "*) ahead=$((ahead + 1)) && break ;; esac
         done
@@ -71,7 +104,7 @@ take_gpus() {
             taken="$taken $(ask ps --filter label=cosmos.gpus --format '{{.Label "cosmos.gpus"}}' | tr ',\n' '  ')"
             choose_gpus
         fi
-        [ -z "$chosen" ] || echo "holds $chosen" >> "$ticket"
+        [ -z "$chosen" ] || [ -h "$ticket" ] || echo "holds $chosen" >> "$ticket"
         flock --unlock 7
         if [ -n "$chosen" ]; then
             echo "$chosen" > gpus
@@ -98,8 +131,11 @@ choose_gpus() {
 
 # How many are ahead of this job; nothing where it is not in the line.
 place_in_line() {
-    set -- "$line"/ticket.*."$job"
-    [ -f "$1" ] && exec 7< "$line/line" && flock --shared 7 || return
-    look_along_line "$1"
+    for mine in "$line"/ticket.*."$job"; do
+        if is_ticket "$mine" && [ -O "$mine" ]; then break; fi
+        mine=
+    done
+    [ -n "$mine" ] && [ -f "$line/line" ] && [ ! -h "$line/line" ] && exec 7< "$line/line" && flock --shared 7 || return
+    look_along_line "$mine"
     echo "$ahead"
 }

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.host import Completed, OnBytes, Span, Stat, Tree
+from cosmos_core.private import make_folder
+from cosmos_core.targets.copies import copy, free_at, seal_if
+from cosmos_core.targets.host import Completed, OnBytes, OnWait, Span, Stat, Tree
+from cosmos_core.targets.room import check_room
 
-_CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -54,20 +56,30 @@ class LocalHost:
     def _read(span: Span) -> bytes:
         with _in_words(span.path, "read"):
             try:
-                with Path(span.path).open("rb") as file:
+                # a pipe in a file's place would make us wait for its writer
+                with open(span.path, "rb", opener=_without_waiting) as file:  # Path has no opener
+                    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                        return b""
                     file.seek(span.offset)
                     return file.read(span.limit)
             except (FileNotFoundError, NotADirectoryError):
                 return b""
 
     def list(self, path: str) -> Mapping[str, int]:
-        root = Path(path)
+        if Path(path).is_symlink() or not Path(path).is_dir():
+            return {}
         found: dict[str, int] = {}
+        folders = [""]
         with _in_words(path, "look into"):
-            for file in sorted(root.rglob("*")):
-                if file.is_file() and not file.is_symlink():
-                    found[file.relative_to(root).as_posix()] = file.stat().st_size
-        return found
+            while folders:
+                below = folders.pop()
+                for rel, there in _entries(path, below):
+                    mode = there.st_mode
+                    if stat.S_ISDIR(mode):
+                        folders.append(f"{rel}/")
+                    elif stat.S_ISREG(mode):
+                        found[rel] = there.st_size
+        return dict(sorted(found.items()))
 
     def lay_out(self, folder: str, tree: Tree) -> None:
         root = Path(folder)
@@ -83,21 +95,29 @@ class LocalHost:
                 file.write(content)
 
     def put(
-        self, source: Path, to: str, *, mode: int = 0o600, sha256: str | None = None, on_bytes: OnBytes | None = None
+        self,
+        source: Path,
+        to: str,
+        *,
+        mode: int = 0o600,
+        sha256: str | None = None,
+        mtime: int | None = None,
+        more: int = 0,
+        on_bytes: OnBytes | None = None,
+        on_wait: OnWait | None = None,
     ) -> str:
-        digest = hashlib.sha256()
         _make_folder(Path(to).parent)
-
-        def right() -> bool:
-            return sha256 in (None, digest.hexdigest())
-
-        with _in_words(to), source.open("rb") as file, _written_whole(Path(to), mode, when=right) as target:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                target.write(chunk)
-                if on_bytes:
-                    on_bytes(len(chunk))
-        return digest.hexdigest()
+        with _in_words(to):
+            return copy(
+                source,
+                Path(to),
+                mode=mode,
+                sha256=sha256,
+                mtime=mtime,
+                more=more,
+                on_bytes=on_bytes,
+                on_wait=on_wait,
+            )
 
     def get(self, files: Mapping[str, Path], *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
         return {source: self._get(source, to, on_bytes) for source, to in files.items()}
@@ -114,12 +134,18 @@ class LocalHost:
                 try:
                     os.link(source, partial)  # the same disk: no byte moves
                 except OSError:
+                    free, disk = free_at(to.parent)
+                    check_room("here", str(to), needed=Path(source).stat().st_size, free=free, disk=disk)
                     shutil.copyfile(source, partial)
                 partial.replace(to)
             if on_bytes:
                 on_bytes(to.stat().st_size)
             with to.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def verify(self, path: str, sha256: str, *, mtime: int) -> bool:
+        with _in_words(path, "read"):
+            return seal_if(Path(path), sha256, mtime)
 
     def link(self, source: str, to: str) -> None:
         _make_folder(Path(to).parent)
@@ -137,9 +163,21 @@ class LocalHost:
         pass
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _entries(root: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    """What is in a folder, links not followed; nothing where it is gone, which it may be at any time."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{root}/{below}") as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                yield below + entry.name, entry.stat(follow_symlinks=False)
+
+
 def _make_folder(folder: Path) -> None:
     with _in_words(str(folder)):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
 
 
 def _second_name(make: Callable[[str, Path], None], source: str, to: Path) -> None:
@@ -148,14 +186,13 @@ def _second_name(make: Callable[[str, Path], None], source: str, to: Path) -> No
 
 
 @contextlib.contextmanager
-def _written_whole(path: Path, mode: int, *, when: Callable[[], bool] = lambda: True) -> Iterator[BinaryIO]:
-    """A file that gets its name only once all of it is written, and only `when` that is wanted."""
+def _written_whole(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A file that gets its name only once all of it is written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.part")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             yield file
-        if when():
-            partial.replace(path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -309,7 +309,7 @@ def _joined(folder: SeenJob, container: SeenJob) -> SeenJob:
 def _object(text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

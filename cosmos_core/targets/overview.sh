@@ -36,23 +36,31 @@ tell_users() { # PID...
     done 2> /dev/null
 }
 
-# Tickets are locked while alive; all are opened for reading only, as in the line itself.
+# Tickets are locked while alive; all are opened for reading only, as in the line itself. What is no plain file, or has no
+# name that a ticket gets, is none: anybody may put anything there.
 tell_line() (
     [ -d "$lock_dir" ] || exit
     locks=
     ! command -v flock > /dev/null || locks=yes
-    if [ -n "$locks" ] && [ -r "$lock_dir/line" ]; then
+    if [ -n "$locks" ] && [ -f "$lock_dir/line" ] && [ ! -h "$lock_dir/line" ] && [ -r "$lock_dir/line" ]; then
         exec 7< "$lock_dir/line"
         $limit flock -s 7 # nobody is between making a ticket and locking it
     fi
     for ticket in "$lock_dir"/ticket.*; do
-        [ -r "$ticket" ] || continue
+        [ -f "$ticket" ] && [ ! -h "$ticket" ] && [ -r "$ticket" ] && in_time || continue
+        case ${ticket##*/} in *[!A-Za-z0-9._-]*) continue ;; esac
         life=unknown
         if [ -n "$locks" ]; then
             if (flock -s -n 9) 9< "$ticket"; then life=dead; else life=alive; fi
         fi
-        say "ticket ${ticket##*/} $life $(stat -c '%Y %U' "$ticket" || stat -f '%m %Su' "$ticket")"
-        cat "$ticket"
+        set -- $(stat -c '%Y %U' "$ticket" || stat -f '%m %Su' "$ticket")
+        case $1 in
+        '') continue ;; # it went while we looked
+        -* | ???????????*) set -- "$began" "$2" ;; # no time that anybody waited since
+        esac
+        say "ticket ${ticket##*/} $life $1 $2"
+        head -c 2000 "$ticket"
+        echo
     done
 ) 2> /dev/null < /dev/null
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from importlib import resources
 from typing import Literal
 
 from attrs import frozen
 
+_PLACE = re.compile("@(SETTINGS|RUNTIME|LINE)@")
 GRACE_S = 10  # from the first signal to KILL
 
 _NO_LINE = "take_gpus() { :; }\nleave_line() { :; }\nplace_in_line() { false; }"
@@ -64,15 +66,12 @@ class Script:
             ]
         settings.append(f"work() {{\n{self.runtime.work}\n}}")
         parts = {
-            "@SETTINGS@": "\n".join(filter(None, settings)),
-            "@RUNTIME@": _part(f"{self.runtime.kind}.sh"),
-            "@LINE@": _part("line.sh") if self.gpus is not None else _NO_LINE,
+            "SETTINGS": "\n".join(filter(None, settings)),
+            "RUNTIME": _part(f"{self.runtime.kind}.sh"),
+            "LINE": _part("line.sh") if self.gpus is not None else _NO_LINE,
         }
-        text = _part("job.sh")
-        for mark, part in parts.items():
-            before, _, after = text.partition(mark)
-            text = before + part + after
-        return text.encode()
+        # all at once: a word of the command may look like a place, too
+        return _PLACE.sub(lambda place: parts[place[1]], _part("job.sh")).encode()
 
 
 def _part(name: str) -> str:

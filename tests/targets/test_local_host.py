@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real_parts import Account, Accounts
 
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.cache import cached_path, upload
@@ -60,17 +61,54 @@ def test_a_put_of_something_else_than_was_meant_leaves_what_was_there(tmp_path: 
 
 def test_no_space_left_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """/dev/full refuses every write as a full disk does."""
-    (tmp_path / "source").write_bytes(b"much")
     opened = os.open
     monkeypatch.setattr(os, "open", lambda path, flags, mode=0o777: opened("/dev/full", os.O_WRONLY))
-    for verb in (
-        lambda: HOST.put(tmp_path / "source", str(tmp_path / "to" / "file")),
-        lambda: write(tmp_path / "to" / "file", b"much"),
-    ):
-        with pytest.raises(TargetUnusable, match="no space left") as caught:
-            verb()
-        assert "sync" in caught.value.hint
+    with pytest.raises(TargetUnusable, match="no space left") as caught:
+        write(tmp_path / "to" / "file", b"much")
+    assert "sync" in caught.value.hint
     assert not list((tmp_path / "to").iterdir())
+
+
+def test_room_is_looked_for_before_a_copy(
+    small_disk: Callable[[int, Account], Path], accounts: Accounts, tmp_path: Path
+) -> None:
+    disk = small_disk(8, accounts["ada"])
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(6 << 20))
+    words = rf"no space left here for {disk}/to/file: 9.3 MB are to come, 8.4 MB are free on {disk}"
+    with pytest.raises(TargetUnusable, match=words) as caught:
+        HOST.put(source, str(disk / "to" / "file"), more=3_000_000)
+    assert "make room here" in caught.value.hint
+    assert not list((disk / "to").iterdir())
+    HOST.put(source, str(disk / "to" / "file"))
+    source.write_bytes(bytes(9 << 20))
+    with pytest.raises(TargetUnusable, match=rf"no space left here for {disk}/back"):
+        HOST.get({str(source): disk / "back"})
+    assert [path.name for path in disk.iterdir()] == ["to"]
+
+
+def test_a_copy_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    data = os.urandom(5 << 20)
+    source.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    (tmp_path / "to").mkdir()
+    part = tmp_path / "to" / f".{digest}.part"
+
+    def broken_off(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        HOST.put(source, str(tmp_path / "to" / "file"), on_bytes=broken_off)
+    assert 0 < part.stat().st_size < len(data)
+    for left in (None, b"wrong", bytes(6 << 20)):
+        if left:
+            part.write_bytes(left)
+        moved: list[int] = []
+        assert HOST.put(source, str(tmp_path / "to" / "file"), mode=0o400, on_bytes=moved.append) == digest
+        assert sum(moved) == len(data)
+        assert (tmp_path / "to" / "file").read_bytes() == data
+        assert [path.name for path in (tmp_path / "to").iterdir()] == ["file"]
 
 
 def test_a_file_where_a_folder_should_be_is_said(tmp_path: Path) -> None:

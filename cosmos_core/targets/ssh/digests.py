@@ -21,7 +21,7 @@ class Digests:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def add(self, piece: bytes) -> None:
+    def add(self, piece: bytes | memoryview) -> None:
         """The next piece of the current file."""
         if self._pending:
             self._pending.result()

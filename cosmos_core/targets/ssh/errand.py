@@ -19,6 +19,7 @@ from cosmos_core.targets.ssh.shell import cut_off
 _SILENCE_S = 30.0  # after which the connection under a quiet channel is looked at
 _STUCK_S = 60.0
 _INLINE = 1 << 20  # a server takes at least this much before it must be read from
+_MOST_SAID = 64 << 20
 _PIECE = 32_000  # a packet's worth: larger ones are copied again and again
 
 
@@ -82,6 +83,11 @@ class Errand:
         for more_out, more_err in self.pieces():
             out += more_out
             err += more_err
+            if len(out) + len(err) > _MOST_SAID:
+                raise TargetUnusable(
+                    f"{self._connection.label} says more than {_MOST_SAID >> 20} MiB where a few lines were asked for",
+                    hint="look at what it runs there",
+                )
         close(self._channel)
         if writer.is_alive():
             writer.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.host import Span, Stat
 from cosmos_core.targets.ssh.frames import chunks, quote, quoted
 from cosmos_core.targets.ssh.words import ABSENT, complaint, refusal
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from cosmos_core.targets.ssh.line import Line
 
 _FORMAT = "%s %f %Y %y %n//"  # understood by GNU and busybox alike; %y alone knows parts of a second
+_RECORD = re.compile(
+    rb"([0-9]{1,18}) ([0-9a-f]{1,8}) (-?[0-9]{1,18}) [0-9+-]+ ([0-9:]+(?:\.[0-9]*)?) [0-9+-]+ (.*)", re.DOTALL
+)
+_MOST_NS = (1 << 63) - 1  # of what a database can hold: in the year 2262
 
 
 @frozen(kw_only=True)
@@ -36,16 +42,30 @@ def stat_script(paths: Sequence[str], end: str, then: str = "; ") -> str:
 
 
 def records(out: bytes, end: str) -> Iterator[Seen]:
-    """Read what that printed."""
+    """Read what that printed. Raises TargetUnusable for what no `stat` would have printed."""
     for record in out.split(f"//{end}\n".encode())[:-1]:
-        size, mode, seconds, _, clock, _, path = record.split(b" ", 6)
+        found = _RECORD.fullmatch(record)
+        if found is None:
+            raise senseless(record)
+        size, mode, seconds, clock, path = found.groups()
         fraction = clock.partition(b".")[2].ljust(9, b"0")[:9]
+        mtime_ns = int(seconds) * 1_000_000_000 + int(fraction)
         yield Seen(
             path=os.fsdecode(path),
             size=int(size),
             mode=int(mode, 16),
-            mtime_ns=int(seconds) * 1_000_000_000 + int(fraction),
+            mtime_ns=min(max(mtime_ns, -_MOST_NS), _MOST_NS),
         )
+
+
+def senseless(answer: bytes) -> TargetUnusable:
+    """An answer that our question cannot have."""
+    words = answer[:80].decode("utf-8", "backslashreplace")
+    return TargetUnusable(
+        f"the host's answer makes no sense: {words!r}",
+        hint="is its shell, or its `stat`, something else than it was? `cosmos sync` asks again",
+        transient=True,
+    )
 
 
 def _look(line: Line, paths: Sequence[str], verb: str) -> Mapping[str, Seen]:
@@ -102,17 +122,28 @@ def read(line: Line, spans: Sequence[Span]) -> Sequence[bytes]:
         if done.out.startswith(end.encode()):
             break
     for record in done.out.partition(b"\n")[2].split(end.encode())[:-1]:
-        index, _, content = record.partition(b"\n")
-        got[int(index)] = content
+        number, _, content = record.partition(b"\n")
+        index = int(number) if number.isdigit() and len(number) < 10 else len(spans)
+        if index >= len(spans) or len(content) > spans[index].limit:
+            raise senseless(record)
+        got[index] = content
     return got
 
 
 def below(line: Line, path: str) -> Mapping[str, int]:
-    """Every file below a folder with its size, by relative path; links are left out."""
+    """Every file below a folder with its size, by relative path; links are left out, also one in its place."""
     root = path.rstrip("/") + "/"
     end = secrets.token_hex(16)
-    done = line.ask(f"find {quote(root)} -type f -exec stat -c {quote(_FORMAT + end)} -- {{}} +")
+    # without the slash, lest a link in the folder's place be followed
+    done = line.ask(f"find {quote(root[:-1])} -type f -exec stat -c {quote(_FORMAT + end)} -- {{}} +")
     if said := complaint(done.err, ignore=ABSENT):
         raise refusal(line.name, "look into", path, said)
-    found = sorted((seen.path.removeprefix(root), seen.size) for seen in records(done.out, end))
-    return dict(found)
+    return dict(sorted(_below(root, records(done.out, end))))
+
+
+def _below(root: str, found: Iterator[Seen]) -> Iterator[tuple[str, int]]:
+    for seen in found:
+        rel = seen.path.removeprefix(root)
+        if rel == seen.path or rel.startswith("/") or ".." in rel.split("/"):
+            raise senseless(os.fsencode(seen.path))
+        yield rel, seen.size

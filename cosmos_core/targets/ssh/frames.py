@@ -6,10 +6,12 @@ code follows the second one. What comes before the first mark, and after the las
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from collections.abc import Iterator, Sequence
 
+from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.host import Completed
 
 # Every login shell understands this, csh and fish too: a word in single quotes without `!`, backslash or newline.
@@ -26,6 +28,9 @@ C_LOCALE = "LC_ALL=C; export LC_ALL; "
 SHELL = f"{_PROLOGUE}{C_LOCALE}" + 'while IFS= read -r l; do eval "$l"; done'
 
 _NOISE_KEPT = 2000
+_MOST_NOISE = 1 << 20  # of start-up files, before our script begins
+_MOST = 1 << 29  # of an answer: what a few million files take
+_CODE = re.compile(rb" ([0-9]{1,3})\s*")
 
 
 def quote(text: str) -> str:
@@ -97,8 +102,8 @@ class Framed:
     @property
     def exit_code(self) -> int:
         """What the script ended with."""
-        code = (self.out.rest or b"").strip()
-        return int(code) if code.isdigit() else 255
+        code = _CODE.fullmatch(self.out.rest or b"")
+        return int(code[1]) if code else 255
 
 
 class Question:
@@ -137,6 +142,11 @@ class Question:
     def feed(self, out: bytes, err: bytes) -> tuple[bytes, bytes]:
         """Take what came in. On standard error there is only noise."""
         self._got += out if self.begun or out else err[-_NOISE_KEPT:]
+        if len(self._got) > (_MOST if self.begun else _MOST_NOISE):
+            raise TargetUnusable(
+                f"the host says more than {len(self._got) >> 20} MiB where a few words were asked for",
+                hint="look at the start-up files and the login shell there",
+            )
         while (at := self._got.find(self._mark, self._seen)) >= 0:
             self._seen = at + len(self._mark)
             self._marks += 1
@@ -146,9 +156,10 @@ class Question:
     @property
     def answer(self) -> Completed:
         """All of it."""
-        _, content, rest, _ = bytes(self._got).split(self._mark)
-        code, _, said = rest.partition(b"\n")
-        return Completed(exit_code=int(code), out=content[1:], err=said[:-1])
+        _, content, rest, *_ = bytes(self._got).split(self._mark)
+        line, _, said = rest.partition(b"\n")
+        code = _CODE.fullmatch(line)
+        return Completed(exit_code=int(code[1]) if code else 255, out=content[1:], err=said[:-1])
 
 
 class _Frame:

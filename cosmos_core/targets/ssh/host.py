@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.host import Completed, OnBytes, Span, Stat, Tree
+from cosmos_core.targets.host import Completed, OnBytes, OnWait, Span, Stat, Tree
 from cosmos_core.targets.ssh import change, files
 from cosmos_core.targets.ssh.get import get
-from cosmos_core.targets.ssh.put import put
+from cosmos_core.targets.ssh.put import Senders, put, verify
 
 if TYPE_CHECKING:
     from cosmos_core.targets.ssh.line import Line
@@ -28,6 +28,7 @@ class SshHost:
         self._timeout = connect_timeout
         self._once = threading.Lock()
         self._opened: Line | None = None
+        self._senders = Senders()
 
     @property
     def name(self) -> str:
@@ -66,12 +67,35 @@ class SshHost:
         change.lay_out(self._line, folder, tree)
 
     def put(
-        self, source: Path, to: str, *, mode: int = 0o600, sha256: str | None = None, on_bytes: OnBytes | None = None
+        self,
+        source: Path,
+        to: str,
+        *,
+        mode: int = 0o600,
+        sha256: str | None = None,
+        mtime: int | None = None,
+        more: int = 0,
+        on_bytes: OnBytes | None = None,
+        on_wait: OnWait | None = None,
     ) -> str:
-        return put(self._line, source, to, mode=mode, sha256=sha256, on_bytes=on_bytes)
+        return put(
+            self._line,
+            self._senders,
+            source,
+            to,
+            mode=mode,
+            sha256=sha256,
+            mtime=mtime,
+            more=more,
+            on_bytes=on_bytes,
+            on_wait=on_wait,
+        )
 
     def get(self, files: Mapping[str, Path], *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
         return get(self._line, files, on_bytes=on_bytes)
+
+    def verify(self, path: str, sha256: str, *, mtime: int) -> bool:
+        return verify(self._line, path, sha256, mtime=mtime)
 
     def link(self, source: str, to: str) -> None:
         change.link(self._line, source, to)

@@ -44,8 +44,36 @@ def dial(hop: Hop, deadline: float) -> socket.socket:
             sock.close()
             failure = error
             continue
-        return sock
+        return _ReadAhead.of(sock)
     raise unreachable(hop.label, why(failure)) from failure
+
+
+class _ReadAhead(socket.socket):
+    """Takes what has come, not only what it is asked for: paramiko asks twice for each packet, and lets go of the
+    interpreter each time.
+    """
+
+    _MOST = 1 << 18
+    _got: bytes
+    _at: int
+
+    @classmethod
+    def of(cls, sock: socket.socket) -> _ReadAhead:
+        """The same connection; `sock` is of no use any more."""
+        timeout = sock.gettimeout()
+        ahead = cls(fileno=sock.detach())
+        ahead.settimeout(timeout)
+        ahead._got, ahead._at = b"", 0
+        return ahead
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        if self._at >= len(self._got):
+            if bufsize >= self._MOST:
+                return super().recv(bufsize, flags)
+            self._got, self._at = super().recv(self._MOST, flags), 0
+        taken = self._got[self._at : self._at + bufsize]
+        self._at += len(taken)
+        return taken
 
 
 def _tune(sock: socket.socket) -> None:

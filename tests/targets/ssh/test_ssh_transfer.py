@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from real_parts import Account, HostFolder, MakeSshd, SshHome
-from real_processes import until
 from ssh_hosts import MakeHost
 
 from cosmos_core.errors import TargetUnusable
@@ -72,7 +71,7 @@ def test_a_full_disk_there(
             verb()
         assert not caught.value.transient
         assert "cosmos sync" in caught.value.hint
-    assert sum(moved) < 2 * 32 * MIB  # the rest was not sent
+    assert moved == []  # the disk was looked at before
     assert (disk / "kept").read_text() == "old"
     files = [str(file.relative_to(disk)) for file in disk.rglob("*") if file.is_file()]
     assert "job/last" not in files
@@ -84,52 +83,10 @@ def test_a_full_disk_here(
 ) -> None:
     disk = small_disk(8, ssh_home.accounts["ada"])
     ada.put(big, f"{there}/big")
-    with pytest.raises(TargetUnusable, match=f"no space left here for {disk}/big"):
+    with pytest.raises(TargetUnusable, match=rf"no space left here for {disk}/big: 67.1 MB .* 8.4 MB .* on {disk}"):
         ada.get({f"{there}/big": disk / "big"})
     assert list(disk.iterdir()) == []
     assert ada.stat([f"{there}/big"])
-
-
-def test_a_link_that_breaks_while_a_file_is_sent(
-    host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, there: Path, big: Path
-) -> None:
-    mine = sshd()
-    ssh_home.lead_to(mine)
-    ada = host()
-    sent: list[int] = []
-
-    def on_bytes(count: int) -> None:
-        sent.append(count)
-        if sum(sent) == 16 * MIB:
-            mine.drop_connections()
-
-    with pytest.raises(TargetUnusable) as caught:
-        ada.put(big, f"{there}/big", on_bytes=on_bytes)
-    assert caught.value.transient
-    until(lambda: not any(there.iterdir()))  # what had arrived is removed by the host itself
-    assert ada.put(big, f"{there}/big") == digest(big)
-
-
-def test_a_link_that_breaks_while_a_file_is_fetched(
-    host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, there: Path, big: Path, tmp_path: Path
-) -> None:
-    mine = sshd()
-    ssh_home.lead_to(mine)
-    ada = host()
-    ada.put(big, f"{there}/big")
-    (tmp_path / "in").mkdir()
-    once = threading.Event()
-
-    def on_bytes(_: int) -> None:
-        if not once.is_set():
-            once.set()
-            mine.drop_connections()
-
-    with pytest.raises(TargetUnusable) as caught:
-        ada.get({f"{there}/big": tmp_path / "in" / "big"}, on_bytes=on_bytes)
-    assert caught.value.transient
-    assert list((tmp_path / "in").iterdir()) == []
-    assert ada.get({f"{there}/big": tmp_path / "in" / "big"}) == {f"{there}/big": digest(big)}
 
 
 def test_a_file_that_changes_while_it_is_fetched(ada: SshHost, there: Path, big: Path, tmp_path: Path) -> None:
@@ -145,6 +102,8 @@ def test_a_file_that_changes_while_it_is_fetched(ada: SshHost, there: Path, big:
         ada.get({f"{there}/big": tmp_path / "back"}, on_bytes=on_bytes)
     assert caught.value.transient
     assert not (tmp_path / "back").exists()
+    assert ada.get({f"{there}/big": tmp_path / "back"}) == {f"{there}/big": digest(there / "big")}
+    assert (tmp_path / "back").stat().st_size == 1000
 
 
 def test_a_file_that_changes_while_it_is_sent(ada: SshHost, there: Path, big: Path) -> None:
