@@ -196,6 +196,8 @@ def _parse(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}", hint="correct the file at that line") from error
+    except RecursionError:
+        raise ConfigError(f"{file} is nested too deep", hint="no setting is a list of lists of lists") from None
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its permissions") from error
 

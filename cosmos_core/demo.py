@@ -6,6 +6,8 @@ import math
 from fractions import Fraction
 from pathlib import Path
 
+from cosmos_core.private import make_folder
+
 WIDTH, HEIGHT, FPS, SECONDS = 320, 180, 24, 2
 
 
@@ -13,7 +15,7 @@ def make_clip(path: Path, *, frames: int = FPS * SECONDS, width: int = WIDTH, he
     """Write an H.264 mp4 of a street at night, about: a lit ball that rolls over a scrolling grid."""
     import av  # 100 ms
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f".{path.name}.part")
     with av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS)

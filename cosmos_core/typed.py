@@ -153,6 +153,8 @@ def from_json(text: str, kind: type, words: str) -> Any:
         value = json.loads(text)
     except ValueError as error:
         raise WrongValue(f"wants {words}, not {_shown(text)}", hint=f"as JSON: {error}") from None
+    except RecursionError:
+        raise WrongValue(f"is nested too deep: {_shown(text)}") from None
     if not isinstance(value, kind):
         raise WrongValue(f"wants {words}, not {_shown(text)}")
     return value
@@ -307,7 +309,10 @@ def _plain(number: float | None) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else text_form(value)
+    try:
+        text = repr(value) if isinstance(value, str) else text_form(value)
+    except RecursionError:
+        return "what is nested too deep"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

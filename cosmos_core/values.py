@@ -6,6 +6,7 @@ A plugin turns a `Request` into `Problem`s, a `Job` into a `Bundle` and a `Comma
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 from attrs import NOTHING, evolve, field, frozen
 
 P = TypeVar("P")
+_HALF = 8 << 20  # of what is read of a log: nobody has gigabytes in mind who reads one whole
 
 PYTHON = "{python}"
 """Placeholder in `Command.argv`: `python` in a toolkit's own environment, the host's `python3` where there is
@@ -297,12 +299,22 @@ class Result:
     exit_code: int | None
 
     def text(self, rel: str | None = None) -> str:
-        """The log, or a fetched file below outputs/; empty if it is absent."""
+        """The log, or a fetched file below outputs/; empty if it is absent.
+
+        Of one larger than 16 MiB the first and the last 8 MiB, with a line between them that says so.
+        """
         path = self.log if rel is None else self.folder / rel
         try:
-            return path.read_text(encoding="utf-8", errors="replace")
+            with path.open("rb") as file:
+                data = file.read(_HALF)
+                rest = os.fstat(file.fileno()).st_size - len(data)
+                if rest > _HALF:
+                    data += f"\n[{rest - _HALF} bytes are left out here]\n".encode()
+                    file.seek(-_HALF, os.SEEK_END)
+                data += file.read(_HALF)
         except OSError:
             return ""
+        return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 @frozen(kw_only=True)

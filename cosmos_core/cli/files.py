@@ -22,11 +22,25 @@ cosmos logs @last | grep -i error
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
 @click.pass_context
 def logs(ctx: click.Context, id: str, follow: bool) -> None:  # noqa: A002
-    """Print the log of a run, exactly as it was written; logs are kept on failure too."""
+    """Print the log of a run; logs are kept on failure too.
+
+    On a terminal, characters that would steer it are shown instead of obeyed, colours aside; elsewhere every byte is
+    as it was written.
+    """
+    from cosmos_core.cli.neutral import LogText, Screen
+
+    screen = sys.stdout if isinstance(sys.stdout, Screen) else None
+    text = LogText()
     with opened(ctx) as cosmos:
         for chunk in cosmos.logs(id, follow=follow):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+            if screen:
+                screen.write_harmless(text.feed(chunk))
+                screen.flush()
+            else:
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+        if screen:
+            screen.write_harmless(text.feed(b"", last=True))
 
 
 @click.command(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cosmos_core.values import Problem
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_MOST = 16 << 20  # of a text or a value from a file
 _LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
 
 
@@ -59,7 +60,10 @@ Complain = Callable[["Problem"], None]
 def text_of(word: str, field: str, complain: Complain) -> str:
     """The prompt: as it is, from `@FILE`, from `-`; `@@` begins a text with @."""
     if word == "-":
-        return _without_last_newline(sys.stdin.read())
+        text = sys.stdin.read(_MOST + 1)
+        if len(text) > _MOST:
+            complain(_too_long("standard input", field))
+        return _without_last_newline(text)
     return value_of(word, field, complain)
 
 
@@ -73,13 +77,29 @@ def value_of(word: str, field: str, complain: Complain) -> str:
 
     path = Path(word[1:]).expanduser()
     try:
-        return _without_last_newline(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:  # which may have no end
+            content = file.read(_MOST + 1)
+        if len(content) > _MOST:
+            complain(_too_long(str(path), field))
+            return ""
+        return _without_last_newline(content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n"))
     except OSError as error:
         message, hint = f"cannot read {path}: {error.strerror}", "to begin a text with @, write @@"
     except UnicodeDecodeError:
         message, hint = f"{path} is no UTF-8 text", "save it as UTF-8"
     complain(Problem(field=field, message=message, hint=hint, code="unreadable"))
     return ""
+
+
+def _too_long(what: str, field: str) -> Problem:
+    from cosmos_core.values import Problem
+
+    return Problem(
+        field=field,
+        message=f"{what} holds more than {_MOST >> 20} MiB",
+        hint="name a file that holds only this value",
+        code="too_long",
+    )
 
 
 def _without_last_newline(text: str) -> str:

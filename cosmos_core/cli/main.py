@@ -156,7 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             # file names that are no UTF-8 and terminals that know few characters: shown escaped, as JSON does
             stream.reconfigure(errors="backslashreplace")
             if stream.isatty() and not isinstance(stream, Screen):
-                setattr(sys, name, Screen.instead_of(stream))
+                screen = Screen.instead_of(stream)
+                setattr(sys, name, screen)
+                setattr(sys, f"__{name}__", screen)  # which is asked how wide the terminal is
     try:
         if instruction := os.environ.get("_COSMOS_COMPLETE"):
             from click.shell_completion import shell_complete

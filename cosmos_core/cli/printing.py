@@ -13,6 +13,7 @@ from cosmos_core.cli.screen import (
     one_line,
     print_facts,
     print_json,
+    put,
     say,
     span,
     styled,
@@ -80,14 +81,13 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
             say(f"    {one_line(line)[:width]}", sys.stderr)
     if run.status in ("failed", "lost"):
         hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
-        sys.stderr.write(
-            wrapped(f"{hint}; `cosmos logs {run.id}` prints the whole log", before="next: ", to=sys.stderr)
-        )
+        words = f"{hint}; `cosmos logs {run.id}` prints the whole log"
+        put(wrapped(words, before="next: ", to=sys.stderr), sys.stderr)
 
 
 def _say_error(message: str) -> None:
     before = f"{styled('error:', 'red', sys.stderr)} "
-    sys.stderr.write(wrapped(message, before=before, indent="  ", to=sys.stderr))
+    put(wrapped(message, before=before, indent="  ", to=sys.stderr), sys.stderr)
 
 
 def print_paused(run: RunRecord) -> None:
@@ -100,5 +100,5 @@ def print_paused(run: RunRecord) -> None:
     sys.stdout.flush()
     _say_error(run.paused.reason)
     if run.paused.hint:
-        sys.stderr.write(wrapped(run.paused.hint, before="  ", to=sys.stderr))
+        put(wrapped(run.paused.hint, before="  ", to=sys.stderr), sys.stderr)
     say(f"next: the run is kept; `cosmos attach {run.id}` or `cosmos sync` goes on with it", sys.stderr)

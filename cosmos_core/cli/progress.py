@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from cosmos_core.cli.neutral import painted
 from cosmos_core.cli.screen import one_line, say, span
 from cosmos_core.documents import eta_s, progress_document, queue_document, rfc3339
 
@@ -136,7 +137,7 @@ class Bar(Progress):
                 ends = task.fields["ends"]
                 return Text(f"{words}, {span(ends - now)} left" if ends and ends > now else words)
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=painted(sys.stderr), highlight=False)
         one_row = Column(no_wrap=True, overflow="ellipsis", ratio=1)
         self._make: Callable[[], Any] = lambda: Rich(
             TextColumn("{task.description}", markup=False),
@@ -168,7 +169,7 @@ class Bar(Progress):
         if run.id not in self._named:
             self._named.add(run.id)
             simulated = " (simulated)" if run.simulated else ""
-            self._bar.console.print(f"{run.id}  {run.model_type} on {run.target}{simulated}", markup=False)
+            self._bar.console.print(f"{run.id}  {run.model_type} on {one_line(run.target)}{simulated}", markup=False)
         if run.id not in self._tasks:
             self._tasks[run.id] = self._bar.add_task("", total=None, share="", since=time.time(), ends=None, message="")
         percentage = run.progress.percentage if run.progress else None

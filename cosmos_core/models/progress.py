@@ -26,7 +26,7 @@ def read_marked(line: str) -> Progress | None:
         return None
     try:
         said = json.loads(line[len(MARK) :])
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for what is nested a thousand deep
         return None
     if not isinstance(said, dict):
         return None

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cosmos_core.errors import TargetUnusable
+from cosmos_core.private import make_file, make_folder
 
 _ENDS = re.compile(r"\r\n|\n|\r")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CHUNK = 1 << 20
+LONGEST = 1 << 14
+"""Characters of a line that are looked at. A log may be gigabytes without an end of a line."""
 
 
 class Lines:
-    """Bytes in, whole lines out; a line ends at `\\n` or `\\r`, colour codes are removed."""
+    """Bytes in, whole lines out; a line ends at `\\n` or `\\r`, colour codes and what is too long are removed."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -23,8 +26,12 @@ class Lines:
 
     def feed(self, data: bytes) -> Iterator[str]:
         """The lines that `data` completes."""
-        *whole, self._rest = _ENDS.split(self._rest + self._decoder.decode(data))
-        return (_COLOUR.sub("", line) for line in whole if line)
+        if len(self._rest) == LONGEST and b"\n" not in data and b"\r" not in data:
+            self._decoder.reset()
+            return iter(())  # more of what is too long
+        *whole, rest = _ENDS.split(self._rest + self._decoder.decode(data))
+        self._rest = rest[:LONGEST]
+        return (_COLOUR.sub("", line[:LONGEST]) for line in whole if line)
 
     def rest(self) -> Iterator[str]:
         """What was never ended."""
@@ -38,7 +45,7 @@ class LogCopy:
     def __init__(self, copy: Path) -> None:
         self.path = copy
         try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(copy.parent)
             self.offset = copy.stat().st_size if copy.exists() else 0
         except OSError as error:
             raise _not_kept(copy, error) from error
@@ -55,7 +62,8 @@ class LogCopy:
         if not chunk:
             return
         try:
-            with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            make_file(self.path)
+            with self.path.open("r+b") as file:
                 file.seek(self.offset)
                 file.write(chunk)
         except OSError as error:

@@ -9,6 +9,8 @@ from cosmos_core.models import Models
 from cosmos_core.runs.wish import Wish
 from cosmos_core.values import Draft, Problem
 
+_MOST = 64 << 20  # many requests, and no dump of data under a wrong name
+
 
 def read_spec(models: Models, path: Path, model: str | None) -> tuple[Wish, ...]:
     """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
@@ -17,6 +19,12 @@ def read_spec(models: Models, path: Path, model: str | None) -> tuple[Wish, ...]
         raise Refused(
             f"{path} {what}",
             problems=[Problem(field="spec", message=f"{path} {what}", hint="name a spec file", code="no_such_file")],
+        )
+    if path.stat().st_size > _MOST:
+        words = f"it holds more than {_MOST >> 20} MiB"
+        raise Refused(
+            f"{path} is no spec: {words}",
+            problems=[Problem(field="spec", message=words, hint="check the file", code="too_long")],
         )
     names = [model] if model else sorted(models)
     refusal = Refused(

@@ -230,5 +230,22 @@ def _env_file(path: Path, where: str) -> dict[str, str]:
         raise ConfigError(
             f"{where}.env_file: cannot read {path}: {error}", hint="check the path and permissions"
         ) from None
-    pairs = (line.partition("=") for line in map(str.strip, lines) if line and not line.startswith("#"))
-    return {name.strip(): value if sign else os.environ.get(name.strip(), "") for name, sign, value in pairs}
+    said: dict[str, str] = {}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        name, sign, value = line.partition("=")
+        name = name.strip()
+        # what stands there may be a secret at the wrong place: it is told by its line
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"{where}.env_file: {path}, line {number} is no NAME=VALUE",
+                hint="a name of letters, digits and _, then = and the value; `export` and quotes are not understood",
+            )
+        if not sign and name not in os.environ:
+            raise ConfigError(
+                f"{where}.env_file: {path}, line {number} has no = and is no variable that is set here",
+                hint="write NAME=VALUE, or set it",
+            )
+        said[name] = value if sign else os.environ[name]
+    return said

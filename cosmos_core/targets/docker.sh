@@ -101,4 +101,7 @@ stop_work() {
     [ "$phase" != away ] || state=away
 } > /dev/null 2>&1
 
-clean_up() { docker rm --volumes "$container" > /dev/null 2>&1; }
+clean_up() {
+    docker rm --volumes "$container" > /dev/null 2>&1
+    rm -f refused.part # of a keeper that was killed while it started the work
+}

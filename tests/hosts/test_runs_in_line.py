@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from lab import Laptop, job_folder, until, whole
-from real_parts import GpuHost, GpuHosts
+from real_parts import GpuHost, GpuHosts, MakeDockerd
 
-from cosmos_core.store.records import RunRecord
+from cosmos_core.store.records import Queue, RunRecord
 
 MakeLaptop = Callable[..., Laptop]
 
@@ -129,3 +129,41 @@ def test_a_waiter_whose_keeper_was_killed_joins_the_line_again(gpu_host: GpuHost
     whole(cosmos.follow(second.id), host)
     whole(cosmos.follow(first.id), host)
     assert (job_folder(host, second) / "claim.2").is_symlink()
+
+
+def test_a_waiter_that_loses_its_keeper_while_somebody_watches(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
+    """Who watches starts it again at once, and does not leave it to the next `cosmos sync`."""
+    host = gpu_host("eve", "process", gpus=(6,), env={"STANDIN_STEP_SECONDS": "1"})
+    mine = laptop(host)
+    cosmos = mine.cosmos()
+    first = cosmos.start(mine.store_run(cosmos).id)
+    second = mine.store_run(cosmos)
+    watcher = mine.popen("inference", second.id)
+    waiting = until(lambda: run if (run := cosmos.store.run(second.id)).queue else None)
+    os.kill(int((job_folder(host, waiting) / "claim.1").readlink().name.split()[0]), 9)
+    _, err = watcher.communicate(timeout=60)
+    assert watcher.returncode == 0, err
+    whole(cosmos.store.run(second.id), host)
+    assert (job_folder(host, waiting) / "claim.2").is_symlink()
+    whole(cosmos.follow(first.id), host)
+
+
+def test_a_container_that_lost_its_keeper_and_its_daemon_for_a_while_keeps_its_gpu(
+    gpu_host: GpuHosts, laptop: MakeLaptop, dockerd: MakeDockerd
+) -> None:
+    """Those who run plain processes cannot ask Docker: they only see the line."""
+    daemon = dockerd(live_restore=True)
+    endless = {"env": {"STANDIN_STEP_SECONDS": "60"}, "gpus": (6,)}
+    host, other = gpu_host("ada", "docker", dockerd=daemon, **endless), gpu_host("eve", "process", **endless)
+    mine, theirs = laptop(host), laptop(other, name="theirs")
+    cosmos = mine.cosmos()
+    first = cosmos.start(mine.store_run(cosmos).id)
+    os.kill(int((job_folder(host, first) / "claim.1").readlink().name.split()[0]), 9)
+    assert mine("sync").code == 0
+    until(lambda: (job_folder(host, first) / "claim.2").is_symlink())
+    daemon.restart()
+    second = theirs.cosmos().start(theirs.store_run(theirs.cosmos()).id)
+    assert (second.status, second.queue) == ("queued", Queue(position=1, ahead=0))
+    assert theirs("cancel", second.id).code == 0
+    assert mine("cancel", first.id).code == 0
+    until(lambda: list(host.lock_dir.glob("ticket.*")) == [])

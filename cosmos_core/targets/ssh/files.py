@@ -143,6 +143,8 @@ def below(line: Line, path: str) -> Mapping[str, int]:
 
 def _below(root: str, found: Iterator[Seen]) -> Iterator[tuple[str, int]]:
     for seen in found:
+        if f"{seen.path}/" == root:
+            continue  # a file in the folder's place
         rel = seen.path.removeprefix(root)
         if rel == seen.path or rel.startswith("/") or ".." in rel.split("/"):
             raise senseless(os.fsencode(seen.path))

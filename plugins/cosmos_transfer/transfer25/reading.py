@@ -48,6 +48,7 @@ _KINDS_APART = (
     (("head_color", "hand_left", "hand_right"), "an Agibot multiview spec"),
     (("camera_sequence",), "a plenoptic spec"),
 )
+_MOST = 16 << 20  # of a prompt
 _OLD_KEYS = ("output_dir", "control_weight", "not_keep_input_resolution")
 
 
@@ -88,6 +89,8 @@ def _objects(path: Path, text: str) -> Iterator[tuple[str, Any]]:
                     "comments and blank lines, as NVIDIA's documents show them, are not part of the format"
                 ) from None
             return
+        except RecursionError:
+            raise ValueError(f"{where} is nested too deep") from None
 
 
 def _is_ours(spec: Any) -> bool:
@@ -193,7 +196,11 @@ def _prompt(path: Path, where: str, spec: Mapping[str, Any], wrong: list[str]) -
         wrong.append(f"{where}: there is neither prompt nor prompt_path")
         return ""
     try:
-        return (path.parent / file).read_text(encoding="utf-8").strip()
+        prompt_file = path.parent / file
+        if prompt_file.exists() and (not prompt_file.is_file() or prompt_file.stat().st_size > _MOST):
+            wrong.append(f"{where}: the prompt file {file} is no plain file of at most {_MOST >> 20} MiB")
+            return ""
+        return prompt_file.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
         wrong.append(f"{where}: the prompt file {file} is not UTF-8 text")
     except OSError as error:
