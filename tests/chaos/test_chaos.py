@@ -1,7 +1,7 @@
 """Fault injection: nothing is lost, doubled or falsely done; and the harness finds what it must.
 
-These take minutes, and what they hit depends on the machine's pace: `python3 dev.py test tests/chaos -m long` runs them,
-and `python tests/chaos/run.py` injects hundreds. `CHAOS_SEED` chooses other faults here.
+These take minutes, and what they hit depends on the machine's pace: `python3 dev.py test tests/chaos -m long` runs
+them, and `python tests/chaos/run.py` injects hundreds. `CHAOS_SEED` chooses other faults here.
 """
 
 from __future__ import annotations
