@@ -292,7 +292,7 @@ class Journey:
         (given,) = self.host.read([Span(self.jobdir.at("gpus"))])
         if not given:
             return {}
-        return {"metadata": {**self.run.metadata, "gpus": [int(index) for index in given.split()]}}
+        return {"metadata": {**self.run.metadata, "gpus": [int(i) for i in given.split() if i.isdigit()]}}
 
     def _watch(self) -> bool:
         log = LogCopy(self.folder / "run.log")
@@ -358,7 +358,11 @@ class Journey:
         self._progress("downloading", None, "outputs")
         if "outputs" not in self.jobdir.marks():
             return self._lose("absent")
-        listing = dict(self.host.list(outputs))
+        there = self.host.list(outputs)
+        listing = {name: size for name, size in there.items() if name == name.encode(errors="replace").decode()}
+        if left := len(there) - len(listing):
+            words = f"outputs: {left} files stay on {self.host.name}: their names are no UTF-8"
+            self._note(warnings=(*(w for w in self.run.warnings if w != words), words))
         if not self.store.update_job(self.job.id, epoch=self.lease.epoch, listing=listing):
             raise LeaseLost
         self.job = evolve(self.job, listing=listing)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
+from cosmos_core.errors import TargetUnusable
 from cosmos_core.media import warm_up
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import CHUNK, Lines, LogCopy
@@ -13,6 +15,8 @@ from cosmos_core.targets.host import Span
 from cosmos_core.targets.jobdir import Evidence, JobDir
 from cosmos_core.targets.rounds import Rounds
 from cosmos_core.values import Progress
+
+_CODE = re.compile(rb"[0-9]{1,3}")
 
 
 class Watch:
@@ -67,7 +71,13 @@ class Watch:
         )
         code, chunk = self._rounds.read(spans, pause=pause)
         self._log.keep(chunk)
-        return (int(code) if code.strip() else None), chunk
+        told = code.strip()
+        if told and not _CODE.fullmatch(told):
+            raise TargetUnusable(
+                f"{self._jobdir.at('exit_code')} on {self._jobdir.host.name} holds no exit code: {told!r}",
+                hint="look into that folder there; `cosmos sync` looks again",
+            )
+        return (int(told) if told else None), chunk
 
     def _remembered(self) -> Iterator[Progress]:
         """What the part of the log that is here already comes to: the reader needs all of it, nobody else does."""

@@ -136,9 +136,6 @@ def test_this_machine_waits_for_no_pipe_and_reads_no_device(odd: Path) -> None:
     assert LocalHost().read([Span(str(odd / name)) for name in names]) == [b"", b"", b"four", b""]
 
 
-@pytest.mark.xfail(
-    reason="runs/journey.py stores the listing as it is; a name that is no UTF-8 ends the move", strict=False
-)
 def test_a_name_that_is_no_utf8_does_not_keep_a_run_from_its_end(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
     host = gpu_host(None, "process")
     play = host.repo / "bin" / "python"
