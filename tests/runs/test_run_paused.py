@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real_accounts import Account, Accounts
 from run_life import SUICIDE, Home, whole
 
 from cosmos_core.errors import UsageError
@@ -30,18 +33,18 @@ def test_a_work_dir_that_cannot_be_written(home: Home) -> None:
     whole(home, done)
 
 
-def test_no_space_left(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """/dev/full refuses every write, as a full disk does."""
-    import os
-
+def test_no_space_left(home: Home, small_disk: Callable[[int, Account], Path], accounts: Accounts) -> None:
+    disk = small_disk(1, accounts["eve"])
+    home.configure(f'[targets.simulator]\nwork_dir = "{disk}/work"\n')
+    with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:  # until the disk is full
+            ballast.write(bytes(4096))
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    opened = os.open
-    with monkeypatch.context() as full:
-        full.setattr(os, "open", lambda path, flags, mode=0o777: opened("/dev/full", os.O_WRONLY))
-        paused = cosmos.execute(run.id)
+    paused = cosmos.execute(run.id)
     assert paused.paused
     assert "no space left" in paused.paused.reason
+    (disk / "ballast").unlink()
     (done,) = cosmos.sync(follow=True)
     whole(home, done)
 

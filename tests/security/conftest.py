@@ -35,3 +35,10 @@ def laptop(tmp_path: Path, clip: Path) -> Iterator[Callable[..., Laptop]]:
     yield make
     for each in made:
         each.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These look at whole folders and at memory, and cannot share a machine with other tests: `-m long` runs them."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.long)

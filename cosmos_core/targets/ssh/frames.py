@@ -28,7 +28,7 @@ C_LOCALE = "LC_ALL=C; export LC_ALL; "
 SHELL = f"{_PROLOGUE}{C_LOCALE}" + 'while IFS= read -r l; do eval "$l"; done'
 
 _NOISE_KEPT = 2000
-_MOST_NOISE = 1 << 20  # of start-up files, before our script begins
+_MOST_NOISE = 16 << 20
 _MOST = 1 << 29  # of an answer: what a few million files take
 _CODE = re.compile(rb" ([0-9]{1,3})\s*")
 
