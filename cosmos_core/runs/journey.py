@@ -13,7 +13,7 @@ from attrs import evolve
 
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json, to_json
-from cosmos_core.errors import ConfigError, PluginError, TargetUnusable
+from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
 from cosmos_core.runs.lease import Lease, LeaseLost
@@ -118,7 +118,8 @@ class Journey:
         """
         frozen = config_of(self.run)
         said = self.config.targets.get(self.run.target)
-        if said is None or self.run.status not in ("pending", "uploading", "queued"):
+        begun = self.run.status not in ("pending", "uploading", "queued")
+        if said is None or said.host != frozen.target.host or begun or self.run.cancel_requested_at:
             return
         target = evolve(said, host=frozen.target.host, work_dir=frozen.target.work_dir)
         toolkit = self.models[self.run.model_type].toolkit(self.run.toolkit)
@@ -130,7 +131,7 @@ class Journey:
         if self.run.status == "queued":
             self._move("uploading")  # its folder is written anew
 
-    def pause(self, error: TargetUnusable | PluginError | ConfigError) -> RunRecord:
+    def pause(self, error: TargetUnusable | UsageError) -> RunRecord:
         """Stand still, with the reason; nothing is lost by it."""
         changes: dict[str, Any] = {"reachable": False} if getattr(error, "transient", False) else {}
         reason = error.message
@@ -244,6 +245,8 @@ class Journey:
                 break
             if evidence.state in ("gone", "absent"):
                 return self._lose(evidence.state)
+            if evidence.state == "away":
+                raise self._docker_is_away()
             if evidence.state == "idle" and (refusal := self._refusal()):
                 raise refusal
             if evidence.state == "idle" and joined is not None:  # it was in the line, and its keeper was killed
@@ -287,6 +290,13 @@ class Journey:
             return refused(self.host.name, self.work.config.target.docker, words)
         return TargetUnusable(f"the job cannot start on {self.host.name}: {words}", hint="then `cosmos sync`")
 
+    def _docker_is_away(self) -> TargetUnusable:
+        return TargetUnusable(
+            f"Docker on {self.host.name} does not answer",
+            hint="`sudo systemctl start docker` there; `cosmos sync` looks again",
+            transient=True,
+        )
+
     def _gpus(self) -> dict[str, Any]:
         """Which GPUs the job was given, for the run's provenance."""
         (given,) = self.host.read([Span(self.jobdir.at("gpus"))])
@@ -310,11 +320,7 @@ class Journey:
             self.jobdir.start({})
             return self.until == "ended"
         if watch.evidence.state == "away":
-            raise TargetUnusable(
-                f"Docker on {self.host.name} does not answer",
-                hint="`sudo systemctl start docker` there; `cosmos sync` looks again",
-                transient=True,
-            )
+            raise self._docker_is_away()
         if watch.evidence.state != "ended":
             return self._lose(watch.evidence.state)
         kept = self.store.update_job(self.job.id, epoch=self.lease.epoch, exit_code=watch.evidence.exit_code)

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 
 from cosmos_core.config import Config
-from cosmos_core.errors import ConfigError, PluginError, TargetUnusable, UsageError
+from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.journey import Journey, OnChange, Until, config_of
 from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, is_dead, kept, this_process
@@ -135,5 +135,5 @@ class Mover:
                 if pause is None:
                     return journey.pause(error)
                 journey.wait_out(error, pause)
-            except (PluginError, ConfigError) as error:
+            except UsageError as error:  # a plugin that is broken or gone, a configuration that does not fit
                 return journey.pause(error)

@@ -19,6 +19,7 @@ from cosmos_core.targets.told import Told
 
 _CHUNK = 1 << 20
 _GLANCE_S = 0.1
+_TRIES = 1000  # as many as wait for one file at a time; some network disks never know a file again
 
 
 def copy(
@@ -123,7 +124,7 @@ def _append(file: BinaryIO, target: BinaryIO, to: Path, size: int, more: int, to
 @contextlib.contextmanager
 def _alone(part: Path, on_wait: OnWait | None) -> Iterator[BinaryIO]:
     """The part file, for nobody else: a lock ends with whoever holds it."""
-    while True:
+    for _ in range(_TRIES):
         with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
             while not _lock(file):
                 if on_wait:
@@ -137,6 +138,9 @@ def _alone(part: Path, on_wait: OnWait | None) -> Iterator[BinaryIO]:
                 continue  # it got its name, or was thrown away, while we waited
             yield file
             return
+    raise TargetUnusable(
+        f"{part} is another file whenever it is opened", hint="put work_dir on a local disk, then `cosmos sync`"
+    )
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -96,7 +96,7 @@ give_back() {
 
 stop_work() {
     docker kill --signal INT "$container" # Python as the first process of a container does not hear TERM
-    docker stop --time $((grace / 10)) "$container"
+    docker stop -t $((grace / 10)) "$container" # newer clients call it --timeout
     inspect
     [ "$phase" != away ] || state=away
 } > /dev/null 2>&1

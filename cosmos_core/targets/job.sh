@@ -16,8 +16,8 @@ boot() {
 }
 born() {
     if [ -d /proc/self ]; then
-        { read -r line < "/proc/$1/stat"; } 2>/dev/null || return
-        set -- ${line##*) }
+        { read -r told < "/proc/$1/stat"; } 2>/dev/null || return
+        set -- ${told##*) }
         [ "$1" = Z ] || echo "${20}"
     else
         ps -o lstart= -p "$1" 2>/dev/null | tr -d ' \n'
