@@ -176,6 +176,7 @@ class Journey:
         moved = self.store.move(self.run.id, job_epoch=self.lease.epoch, state=self.run.status, to=to, **changes)
         if not moved:
             raise LeaseLost
+        self.got_further = True
         self.run = evolve(self.run, status=to, **changes)
         self.on_change(self.run)
         return True
@@ -192,7 +193,7 @@ class Journey:
         if _shown(row) == self._shown:
             return
         self._shown = _shown(row)
-        self.got_further = True
+        self.got_further |= fraction is not None or stage == "inference"  # to begin once more is no way further
         self.store.add_progress(self.run.id, row)
         self.run = evolve(self.run, progress=row)
         self.on_change(self.run)
@@ -274,6 +275,7 @@ class Journey:
         """Say how many are ahead, where that has changed."""
         queue = Queue(position=ahead + 1, ahead=ahead)
         if queue != self.run.queue:
+            self.got_further = True
             self._note(queue=queue, **_seen())
         self._progress("queued", None, f"waiting for GPUs, {ahead} ahead" if ahead else "waiting for GPUs, next")
 

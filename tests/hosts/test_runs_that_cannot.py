@@ -336,3 +336,39 @@ def test_a_run_took_as_long_as_its_job_whenever_it_is_collected(gpu_host: GpuHos
     whole(done, host)
     assert done.completed_at
     assert done.completed_at.timestamp() == pytest.approx(ended.st_mtime, abs=0.01)
+
+
+def test_another_host_of_that_name_corrects_nothing(gpu_host: GpuHosts, laptop: MakeLaptop, toolkit_repo: Path) -> None:
+    """Where the run goes was written down; the settings of a machine elsewhere are not its own."""
+    host = gpu_host("ada", "docker", name="lab")
+    moved = gpu_host("eve", "process", name="lab")
+    toolkit_repo.rename(toolkit_repo.with_name("elsewhere"))
+    mine = laptop(host)
+    run = paused(mine, "the repository of cosmos-transfer2.5", "install it there", "uploading")
+    toolkit_repo.with_name("elsewhere").rename(toolkit_repo)
+    mine.configure(moved)
+    assert mine("sync", "--follow").code == 0
+    done = mine.cosmos().store.run(run.id)
+    whole(done, host)
+    assert done.execution_config["target"]["runtime"] == "docker"
+
+
+def test_docker_is_away_and_the_waiters_keeper_is_dead(
+    gpu_host: GpuHosts, laptop: MakeLaptop, dockerd: MakeDockerd
+) -> None:
+    daemon = dockerd()
+    busy = gpu_host("eve", "process", gpus=(7,), env={"STANDIN_STEP_SECONDS": "60"})
+    host = gpu_host("ada", "docker", gpus=(7,), dockerd=daemon)
+    mine = laptop(host, busy)
+    cosmos = mine.cosmos()
+    ahead = cosmos.start(mine.store_run(cosmos, target=busy.name).id)
+    run = cosmos.start(mine.store_run(cosmos).id)
+    assert run.queue
+    os.kill(int((job_folder(host, run) / "claim.1").readlink().name.split()[0]), 9)
+    daemon.stop()
+    stuck = cosmos.follow(run.id)
+    assert stuck.paused
+    assert re.search("Docker on .* does not answer", stuck.paused.reason)
+    daemon.start()
+    cosmos.cancel(ahead.id)
+    whole(cosmos.follow(run.id), host)

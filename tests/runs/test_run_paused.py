@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -196,3 +198,21 @@ def test_a_simulated_run_is_not_started_where_simulation_is_off(home: Home, monk
     monkeypatch.setenv("COSMOS_SIMULATE", "never")
     with pytest.raises(UsageError, match="switched off"):
         home.cosmos().execute(run.id)
+
+
+def test_a_model_that_is_not_installed_any_more_holds_up_no_other_run(home: Home) -> None:
+    cosmos = home.cosmos()
+    stored = [home.store_run(cosmos).id for _ in range(2)]
+    blocked = home.folder / "home" / "simulator"
+    blocked.write_text("a file where the folder should be")
+    orphan, other = map(cosmos.execute, stored)
+    assert orphan.paused
+    assert other.paused
+    blocked.unlink()
+    with closing(sqlite3.connect(home.folder / "home" / "cosmos.db")) as database, database:
+        database.execute("UPDATE runs SET model_type = 'gone' WHERE id = ?", (orphan.id,))
+    looked_at = {run.id: run for run in cosmos.sync(follow=True)}
+    whole(home, looked_at[other.id])
+    assert (left := looked_at[orphan.id]).paused
+    assert "'gone'" in left.paused.reason
+    assert cosmos.cancel(orphan.id).status == "cancelled"

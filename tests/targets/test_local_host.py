@@ -281,3 +281,13 @@ def test_two_who_bring_the_same_file_are_not_in_each_others_way(tmp_path: Path) 
     assert trouble == []
     assert place.read_bytes() == source.read_bytes()
     assert [f.name for f in place.parent.iterdir()] == ["file"]
+
+
+def test_a_disk_that_never_knows_a_file_again_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is opened for writing is /dev/full, which is never what then lies at that name."""
+    (tmp_path / "source").write_bytes(b"much")
+    opened = os.open
+    monkeypatch.setattr(os, "open", lambda path, flags, mode=0o777: opened("/dev/full", os.O_RDWR))
+    with pytest.raises(TargetUnusable, match="another file whenever") as caught:
+        HOST.put(tmp_path / "source", str(tmp_path / "to" / "file"))
+    assert "local disk" in caught.value.hint
