@@ -7,17 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import pytest
 from real_parts import GpuHost
+from real_processes import until as until
 
 from cosmos_core import Cosmos
+from cosmos_core.demo import make_clip
 from cosmos_core.store.records import RunRecord
-
-T = TypeVar("T")
 
 TEXT = "heavy rain"
 PARAMETERS = {"weights.edge": 0.5, "num_steps": 4}
@@ -142,16 +142,6 @@ class Ended:
         return json.loads(self.out)
 
 
-def until(condition: Callable[[], T], seconds: float = 30.0) -> T:
-    """The first truthy answer of `condition`; AssertionError once the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {answer!r} after {seconds} s")
-        time.sleep(0.02)
-    return answer
-
-
 def job_folder(host: GpuHost, run: RunRecord) -> Path:
     """Where the run's job lies; the host is this machine, whatever way leads to it."""
     assert run.job_id
@@ -196,3 +186,23 @@ def containers(host: GpuHost, run: RunRecord) -> str:
         check=True,
     )
     return asked.stdout
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine frames of 64x64."""
+    return make_clip(tmp_path_factory.mktemp("clips") / "street.mp4", frames=9, width=64, height=64)
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, clip: Path) -> Iterator[Callable[..., Laptop]]:
+    """A maker of laptops that know these hosts, the first as the default."""
+    made: list[Laptop] = []
+
+    def make(*hosts: GpuHost, name: str = "laptop", **env: str) -> Laptop:
+        made.append(Laptop(tmp_path / name, clip, *hosts, env=env))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -105,7 +105,7 @@ def kill_all(find: Callable[[], Iterable[int]], seconds: float = 10.0) -> None:
     until(none_left, seconds)
 
 
-def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
+def until(condition: Callable[[], T], seconds: float = 30.0) -> T:
     """The first truthy answer of `condition`; TimeoutError once the time is up."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

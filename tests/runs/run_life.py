@@ -6,17 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import av
+from real_processes import until as until
 
 from cosmos_core import Cosmos
 from cosmos_core.store.records import RunRecord
 
-T = TypeVar("T")
 TEXT = "a neon city"
 
 SUICIDE = """
@@ -41,16 +40,6 @@ cosmos.execute(words[0])
 
 MOVE = "cosmos_core.store:Store.move"
 """The 6 transitions: to uploading, queued, running, downloading, parsing, completed."""
-
-
-def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
-    """The first truthy answer of `condition`; AssertionError once the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {answer!r} after {seconds} s")
-        time.sleep(0.01)
-    return answer
 
 
 def make_clip(path: Path, *, frames: int = 9, rate: Any = 24, shade: int = 0, faststart: bool = False) -> Path:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
+
+from real_processes import until as until
 
 from cosmos_core.targets.host import Tree
 from cosmos_core.targets.jobdir import JobDir
 from cosmos_core.targets.local import LocalHost
 from cosmos_core.targets.process import process
 from cosmos_core.targets.script import GpuWish, Runtime, Script
-
-T = TypeVar("T")
 
 
 class Jobs:
@@ -56,16 +54,6 @@ class Jobs:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
-
-
-def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
-    """The first truthy answer of `condition`; AssertionError once the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {answer!r} after {seconds} s")
-        time.sleep(0.01)
-    return answer
 
 
 def _of_proc(name: str, wanted: bytes) -> Iterator[int]:
