@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _STATES = (
     "pending", "uploading", "queued", "running", "downloading", "parsing", "completed", "failed", "cancelled", "lost",
+    "paused",
 )  # fmt: skip
 
 Cells = Mapping[str, Callable[[Any], str]]

@@ -81,7 +81,7 @@ class Plain(Progress):
 
 def _words(run: RunRecord) -> str:
     words = [run.id, stage_of(run)]
-    if run.progress is not None and not run.ended:
+    if run.progress is not None and not run.ended and run.status != "parsing":  # it is done with what it told of
         if run.progress.percentage is not None:
             words.append(f"{run.progress.percentage:.0f}%")
         if run.progress.message:
@@ -172,7 +172,8 @@ class Bar(Progress):
             self._bar.console.print(f"{run.id}  {run.model_type} on {one_line(run.target)}{simulated}", markup=False)
         if run.id not in self._tasks:
             self._tasks[run.id] = self._bar.add_task("", total=None, share="", since=time.time(), ends=None, message="")
-        percentage = run.progress.percentage if run.progress else None
+        told = None if run.status == "parsing" else run.progress
+        percentage = told.percentage if told else None
         left = eta_s(run)
         self._bar.update(
             self._tasks[run.id],
@@ -182,7 +183,7 @@ class Bar(Progress):
             share="" if percentage is None else f"{percentage:.0f}%",
             since=(run.started_at or run.submitted_at or run.created_at).timestamp(),
             ends=run.progress.timestamp.timestamp() + left if run.progress and left else None,
-            message=one_line(run.progress.message) if run.progress else "",
+            message=one_line(told.message) if told else "",
         )
 
     def done(self, run: RunRecord) -> None:

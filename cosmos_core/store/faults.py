@@ -79,7 +79,7 @@ def unknown_kind(url: str, error: Exception) -> CosmosError:
     if isinstance(error, ImportError) and kind.startswith("postgres"):
         return ConfigError(
             f"store.url: PostgreSQL is reached by the package psycopg, which cannot be used here: {error}",
-            hint="install it: pip install 'cosmos-runner[postgresql]'",
+            hint="install it: pip install 'psycopg[binary]'",
         )
     why = "the port is no number" if isinstance(error, ValueError) else error  # its text has what was read as one
     return ConfigError(

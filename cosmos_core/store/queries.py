@@ -12,6 +12,7 @@ from cosmos_core.convert import time_of, time_text
 from cosmos_core.errors import UsageError
 from cosmos_core.store import tables as t
 from cosmos_core.store.records import (
+    PAUSED,
     TERMINAL,
     Artifact,
     Filter,
@@ -122,10 +123,13 @@ def _conditions(table: Table, where: Filter) -> list[Any]:
         "group": "group_id",
         "prompt": "prompt_id" if table is t.runs else "parent_id",
     }
-    found = []
+    found: list[Any] = []
     for name, column in columns.items():
         value = getattr(where, name)
         if value is None:
+            continue
+        if value == PAUSED and name == "status" and table is t.runs:
+            found += [t.runs.c.paused.is_not(None), t.runs.c.status.not_in(TERMINAL)]
             continue
         if column not in table.c:
             raise UsageError(f"{table.name} have no {name} to choose by", hint="leave that option out")

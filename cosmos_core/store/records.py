@@ -22,6 +22,8 @@ STATES = (
     "cancelled",
     "lost",
 )
+PAUSED = "paused"
+"""Not a state: a run stands still in one. Yet people ask for such runs as if it were."""
 TERMINAL = ("completed", "failed", "cancelled", "lost")
 
 
@@ -196,7 +198,7 @@ class Page:
 
 @frozen(kw_only=True)
 class Filter:
-    """Which prompts or runs; None means any. `after` is the cursor of the page before."""
+    """Which prompts or runs; None means any. `after` is the cursor of the page before; `status` may be PAUSED."""
 
     model: str | None = None
     status: str | None = None

@@ -59,9 +59,9 @@ def test_the_commands_of_the_page(shared_postgres: Postgres, tmp_path: Path) -> 
         assert shared_postgres.sql("SELECT count(*) FROM runs", name) == [("1",)]
     finally:
         shared_postgres.drop(name)
-    extra = re.search(r"\[(\w+)\]", installs)
-    assert extra
-    assert f"\n{extra[1]} = [" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    package = re.search(r"install '(.+)'", installs)
+    assert package
+    assert f'\npostgresql = ["{package[1]}>=' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_the_configuration_of_the_page(tmp_path: Path) -> None:

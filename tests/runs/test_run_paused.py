@@ -15,6 +15,7 @@ from real_accounts import Account, Accounts
 from run_life import SUICIDE, Home, whole
 
 from cosmos_core.errors import UsageError
+from cosmos_core.store.records import PAUSED, Filter
 
 
 def test_a_work_dir_that_cannot_be_written(home: Home) -> None:
@@ -216,3 +217,19 @@ def test_a_model_that_is_not_installed_any_more_holds_up_no_other_run(home: Home
     assert (left := looked_at[orphan.id]).paused
     assert "'gone'" in left.paused.reason
     assert cosmos.cancel(orphan.id).status == "cancelled"
+
+
+def test_what_stands_paused_is_found(home: Home) -> None:
+    cosmos = home.cosmos()
+    runs = [home.store_run(cosmos).id for _ in range(3)]
+    cosmos.execute(runs[0])
+    target = home.folder / "home" / "simulator"
+    target.rename(home.folder / "away")
+    target.write_text("a file where the folder should be")
+    cosmos.execute(runs[1])
+    assert [run.id for run in cosmos.list_runs(Filter(status=PAUSED)).items] == [runs[1]]
+    cosmos.cancel(runs[1])
+    target.unlink()
+    (home.folder / "away").rename(target)
+    cosmos.cancel(runs[1])
+    assert cosmos.list_runs(Filter(status=PAUSED)).items == ()

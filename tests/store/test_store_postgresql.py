@@ -65,7 +65,7 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "psycopg" in done.stdout
-    assert "| install it: pip install 'cosmos-runner[postgresql]'" in done.stdout
+    assert "| install it: pip install 'psycopg[binary]'" in done.stdout
     assert "hunter2" not in done.stdout
 
 
