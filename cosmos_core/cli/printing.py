@@ -81,7 +81,7 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
             say(f"    {one_line(line)[:width]}", sys.stderr)
     if run.status in ("failed", "lost"):
         hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
-        words = f"{hint}; `cosmos logs {run.id}` prints the whole log"
+        words = hint if f"cosmos logs {run.id}" in hint else f"{hint}; `cosmos logs {run.id}` prints the whole log"
         put(wrapped(words, before="next: ", to=sys.stderr), sys.stderr)
 
 

@@ -145,7 +145,8 @@ def _jobs(target: TargetStatus) -> Iterator[tuple[str, str]]:
             words.append("its keeper is gone; `cosmos sync` gives it a new one")
         yield "running", ", ".join(words)
     for job in target.jobs:
-        if not job.seen.works and job.seen.id not in waiting:
+        paused = job.run is not None and job.run.paused is not None  # that is told below, with its reason
+        if not job.seen.works and job.seen.id not in waiting and not paused:
             state = _STATES.get(job.seen.state, job.seen.state)
             stored = f"; last seen {job.run.status}, `cosmos sync` moves it on" if job.run else ""
             yield "also", f"{_named(job)}, {state}{stored}"

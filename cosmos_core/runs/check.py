@@ -134,7 +134,8 @@ def _secrets(target: Target, toolkits: Sequence[Installed]) -> Iterator[Finding]
             seen = f"{target.env_file} can be read by other users of this machine"
             yield warning("secrets", seen, f"`chmod 600 {shlex.quote(target.env_file)}`")
         else:
-            yield fine("secrets", f"{target.env_file} sets {', '.join(names) or 'nothing'}")
+            of_file = [name for name in names if name not in target.env]
+            yield fine("secrets", f"{target.env_file} sets {', '.join(of_file) or 'nothing'}")
     missing = sorted(secrets_wanted(list(toolkits)) - {name for name, value in names.items() if value} - {_TOKEN})
     if missing and not target.simulated:
         where = f"env_file of [targets.{target.name}]"
