@@ -28,6 +28,16 @@ work_state() { # none, untended, away
     *) state=untended ;;
     esac
 }
+# GPUs are held before Docker is asked: it may not answer for a while, and who runs plain processes sees the line alone.
+take_over() {
+    ! command -v hold_gpus > /dev/null || hold_gpus
+    work_state
+    while [ "$state" = away ] && [ ! -f stopped ]; do
+        nap 1
+        work_state
+    done
+    [ "$state" = untended ] || leave_line
+}
 work_goes_on() {
     inspect
     [ "$phase" = running ] || [ "$phase" = away ]

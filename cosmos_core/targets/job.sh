@@ -98,10 +98,9 @@ keep() { # NAME=VALUE ...
     [ ! -f exit_code ] || exit
     reserve
     [ -e run.log ] || : > run.log
-    [ "$claims" = 0 ] || work_state # of an earlier keeper
+    [ "$claims" = 0 ] || take_over # from an earlier keeper
     case ${state:-none} in
-    away) exit ;;
-    untended) ! command -v hold_gpus > /dev/null || hold_gpus ;;
+    away | alive) exit ;;
     none)
         [ ! -f started ] || exit # it ran, and what became of it is for others to judge
         take_gpus || { [ -f stopped ] && finish 143; } || exit

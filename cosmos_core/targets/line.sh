@@ -60,6 +60,7 @@ hold_gpus() {
 }
 leave_line() {
     [ -z "$ticket" ] || rm -f "$ticket"
+    ticket= chosen=
     exec 8<&- 7<&-
 }
 

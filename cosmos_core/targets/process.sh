@@ -4,6 +4,7 @@ work_state() { # none, alive; left to itself it goes on, and how it ends nobody 
     state=none
     [ -z "$(processes)" ] || state=alive
 }
+take_over() { work_state; }
 work_goes_on() { [ -n "$(processes)" ]; }
 
 start_work() { # NAME=VALUE ...

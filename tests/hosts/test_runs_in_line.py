@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from lab import Laptop, job_folder, until, whole
-from real_parts import GpuHost, GpuHosts, MakeDockerd
+from real_parts import Accounts, GpuHost, GpuHosts, MakeDockerd
 
 from cosmos_core.store.records import Queue, RunRecord
 
@@ -149,21 +150,28 @@ def test_a_waiter_that_loses_its_keeper_while_somebody_watches(gpu_host: GpuHost
 
 
 def test_a_container_that_lost_its_keeper_and_its_daemon_for_a_while_keeps_its_gpu(
-    gpu_host: GpuHosts, laptop: MakeLaptop, dockerd: MakeDockerd
+    gpu_host: GpuHosts, laptop: MakeLaptop, dockerd: MakeDockerd, accounts: Accounts
 ) -> None:
     """Those who run plain processes cannot ask Docker: they only see the line."""
-    daemon = dockerd(live_restore=True)
+    daemon, ada = dockerd(live_restore=True), accounts["ada"]
     endless = {"env": {"STANDIN_STEP_SECONDS": "60"}, "gpus": (6,)}
     host, other = gpu_host("ada", "docker", dockerd=daemon, **endless), gpu_host("eve", "process", **endless)
     mine, theirs = laptop(host), laptop(other, name="theirs")
     cosmos = mine.cosmos()
     first = cosmos.start(mine.store_run(cosmos).id)
-    os.kill(int((job_folder(host, first) / "claim.1").readlink().name.split()[0]), 9)
-    assert mine("sync").code == 0
-    until(lambda: (job_folder(host, first) / "claim.2").is_symlink())
-    daemon.restart()
+    folder = job_folder(host, first)
+    os.kill(int((folder / "claim.1").readlink().name.split()[0]), 9)
+    daemon.stop()
+    again = ["sh", str(folder / "job.sh"), "start"]  # as one starts it who saw the daemon a moment before it went
+    subprocess.run(
+        again, check=True, stdin=subprocess.DEVNULL, user=ada.user, group=ada.user, extra_groups=[daemon.group]
+    )
+    until(lambda: any("holds 6" in file.read_text() for file in host.lock_dir.glob(f"ticket.*.{first.job_id}")))
     second = theirs.cosmos().start(theirs.store_run(theirs.cosmos()).id)
     assert (second.status, second.queue) == ("queued", Queue(position=1, ahead=0))
+    daemon.start()
     assert theirs("cancel", second.id).code == 0
     assert mine("cancel", first.id).code == 0
+    assert (folder / "claim.2").is_symlink()
+    assert not (folder / "claim.3").is_symlink()
     until(lambda: list(host.lock_dir.glob("ticket.*")) == [])

@@ -25,6 +25,7 @@ class Link:
         self.rate = rate  # bytes a second each way
         self.sent = 0  # by clients, in all
         self.fetched = 0
+        self.breaks_at: int | None = None  # bytes sent or fetched; it breaks once, whatever else is on its way
         self._to_port = to_port
         self._moving = threading.Event()
         self._moving.set()
@@ -34,6 +35,11 @@ class Link:
         self._connections: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all connections have ended, and all that was on its way has come to its end."""
+        return not any(connection.is_alive() for connection in self._connections)
 
     def freeze(self) -> None:
         """Nothing moves any more, and nobody is told."""
@@ -120,6 +126,9 @@ class Link:
             except OSError:
                 broken = True
             setattr(self, name, getattr(self, name) + len(piece))
+            if self.breaks_at is not None and getattr(self, name) >= self.breaks_at:
+                self.breaks_at = None
+                self.cut()
 
 
 def main(to_port: str, delay: str) -> None:
