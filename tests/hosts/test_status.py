@@ -247,7 +247,7 @@ def test_a_silent_host_holds_up_nobody(gpu_host: GpuHosts, laptop: MakeLaptop, s
     lab, silent_one = cosmos.status()
     cosmos.close()
 
-    assert time.monotonic() - began < 1.5 + 0.3
+    assert time.monotonic() - began < 2 * 1.5  # waited for once; how much more it takes is measured in benchmarks/
     assert lab.reachable
     assert not silent_one.reachable
     assert "no answer" in silent_one.words or "said nothing" in silent_one.words

@@ -83,6 +83,7 @@ def test_a_client_killed_in_the_middle_has_sent_what_it_has_sent(
     (part,) = until(lambda: parts(host))
     client.kill()
     client.communicate(timeout=30)
+    until(lambda: link.idle)
     had = part.stat().st_size
     link.sent = 0
     assert mine("sync", "--follow").code == 0

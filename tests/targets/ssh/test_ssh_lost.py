@@ -91,8 +91,8 @@ def test_a_host_that_takes_the_connection_and_says_nothing(
 ) -> None:
     configure(ssh_home, f"Host ada\n  Port {silent_port}")
     began = time.monotonic()
-    assert "said nothing" in transient(lambda: host(connect_timeout=0.5).stat(["/"])).message
-    assert time.monotonic() - began < 0.8
+    assert "said nothing" in transient(lambda: host(connect_timeout=1).stat(["/"])).message
+    assert time.monotonic() - began < 1.9  # waited for once, not twice
 
 
 def test_a_host_that_speaks_and_falls_silent(host: MakeHost, ssh_home: SshHome) -> None:
@@ -107,8 +107,8 @@ def test_a_host_that_speaks_and_falls_silent(host: MakeHost, ssh_home: SshHome) 
         greeter = threading.Thread(target=greet)
         greeter.start()
         began = time.monotonic()
-        assert "said nothing" in transient(lambda: host(connect_timeout=0.5).stat(["/"])).message
-        assert time.monotonic() - began < 0.8
+        assert "said nothing" in transient(lambda: host(connect_timeout=1).stat(["/"])).message
+        assert time.monotonic() - began < 1.9  # waited for once, not twice
         greeter.join()
         kept[0].close()
 
@@ -121,9 +121,9 @@ def test_an_address_that_swallows_everything(host: MakeHost, ssh_home: SshHome) 
         other.connect(listener.getsockname())
         configure(ssh_home, f"Host ada\n  Port {listener.getsockname()[1]}")
         began = time.monotonic()
-        said = transient(lambda: host(connect_timeout=0.5).stat(["/"])).message
+        said = transient(lambda: host(connect_timeout=1).stat(["/"])).message
         assert "no answer in time" in said or "said nothing" in said
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 1.9  # waited for once, not twice
 
 
 def test_too_many_logins_at_a_time(host: MakeHost, ssh_home: SshHome) -> None:

@@ -80,6 +80,7 @@ def test_an_upload_goes_on_where_the_link_broke(host: MakeHost, link: Link, ther
     ada = host()
     link.breaks_at = 32 * MIB
     broken(lambda: ada.put(big, f"{there}/to"))
+    until(lambda: link.idle)
     assert not (there / "to").exists()
     had = part_of(there, big).stat().st_size
     assert had > 16 * MIB
@@ -106,6 +107,7 @@ def test_a_download_goes_on_where_the_link_broke(
     link.sent = link.fetched = 0
     link.breaks_at = 32 * MIB
     broken(lambda: ada.get(wanted))
+    until(lambda: link.idle)
     assert names(folder) == [".big.part", ".first.part"]
     had = (folder / ".big.part").stat().st_size
     assert had >= 16 * MIB
