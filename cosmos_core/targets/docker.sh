@@ -29,10 +29,11 @@ work_state() { # none, untended, away
     esac
 }
 # GPUs are held before Docker is asked: it may not answer for a while, and who runs plain processes sees the line alone.
+# What began is waited for. What never did is left: whoever started it is then told that Docker does not answer.
 take_over() {
     ! command -v hold_gpus > /dev/null || hold_gpus
     work_state
-    while [ "$state" = away ] && [ ! -f stopped ]; do
+    while [ "$state" = away ] && [ -f started ] && [ ! -f stopped ]; do
         nap 1
         work_state
     done
