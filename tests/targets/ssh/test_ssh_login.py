@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from real_parts import MakeSshd, SshHome
+from real_processes import until
 from ssh_hosts import MakeHost, configure, name_over
 
 from cosmos_core.errors import TargetUnusable
@@ -21,9 +22,9 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A real agent without keys; its socket."""
     place = tmp_path / "agent.sock"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.DEVNULL)
-    while not place.exists():
-        assert process.poll() is None
     monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
+    # its socket is there before it listens; 1: it answers, and has no keys
+    until(lambda: subprocess.run(["ssh-add", "-l"], check=False, capture_output=True).returncode == 1)
     yield place
     process.terminate()
     process.wait()
