@@ -33,7 +33,7 @@ work_state() { # none, untended, away
 take_over() {
     ! command -v hold_gpus > /dev/null || hold_gpus
     work_state
-    while [ "$state" = away ] && [ -f started ] && [ ! -f stopped ]; do
+    while [ "$state" = away ] && [ -f started ]; do
         nap 1
         work_state
     done

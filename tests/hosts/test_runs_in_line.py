@@ -169,7 +169,9 @@ def test_a_container_that_lost_its_keeper_and_its_daemon_for_a_while_keeps_its_g
     until(lambda: any("holds 6" in file.read_text() for file in host.lock_dir.glob(f"ticket.*.{first.job_id}")))
     second = theirs.cosmos().start(theirs.store_run(theirs.cosmos()).id)
     assert (second.status, second.queue) == ("queued", Queue(position=1, ahead=0))
+    assert mine("cancel", first.id).code == 4  # nobody can stop it now, so it goes on, and its GPU is not free
     daemon.start()
+    assert not (job_folder(other, second) / "started").exists()
     assert theirs("cancel", second.id).code == 0
     assert mine("cancel", first.id).code == 0
     assert (folder / "claim.2").is_symlink()
