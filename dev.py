@@ -27,6 +27,7 @@ PARTS = {
     "busybox": "busybox",
     "docker": "docker.io",
     "dockerd": "docker.io",
+    "faketime": "faketime",
     "flock": "util-linux",
     "mmdebstrap": "mmdebstrap",
     "pg_ctlcluster": "postgresql",

@@ -33,12 +33,14 @@ def wish(line: Path, count: int = 1, of: tuple[int, ...] = (0, 1), if_busy: str 
     return GpuWish(count=count, allowed=of, lock_dir=str(line), if_busy=if_busy, owner="user=me store=s")  # type: ignore[arg-type]
 
 
-WORK = 'echo "begin $CUDA_VISIBLE_DEVICES"; while [ ! -e "$go" ]; do sleep 0.05; done; echo "end"'
+# One process from its beginning to its end, as a model is: a loop of ours would carry the job's id in its naps only.
+WORK = """exec env go="$dir/go" sh -c '
+echo "begin $CUDA_VISIBLE_DEVICES"; while [ ! -e "$go" ]; do sleep 0.05; done; echo "end"'"""
 
 
 def waiter(jobs: Jobs, gpus: GpuWish) -> JobDir:
     """A job that works until its folder holds a file `go`."""
-    job = jobs.script('go="$dir/go"; ' + WORK, gpus=gpus)
+    job = jobs.script(WORK, gpus=gpus)
     job.start({})
     return job
 

@@ -91,7 +91,7 @@ def test_the_line_in_order_and_who_is_dead(host: ByShell, line: Path, tmp_path: 
 
 def test_jobs_that_work_wait_and_have_ended(host: ByShell, jobs: Jobs, line: Path, tmp_path: Path) -> None:
     wish = GpuWish(count=1, allowed=(0,), lock_dir=str(line), if_busy="wait", owner="user=me store=s")
-    works = jobs.script('while [ ! -e "$dir/go" ]; do sleep 0.05; done', gpus=wish)
+    works = jobs.script("""exec env go="$dir/go" sh -c 'while [ ! -e "$go" ]; do sleep 0.05; done'""", gpus=wish)
     works.start({})
     until(lambda: has(works, "started"))
     waits, ended = jobs.script("true", gpus=wish), jobs.script("exit 3")
