@@ -27,14 +27,15 @@ _WANTED = {
 def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[Artifact, ...]:
     """The artifacts that the plugin's patterns find in what lies below `outputs` on the host."""
     found: dict[str, Artifact] = {}
+    last: dict[str, int] = {}  # of a name that many files have, the number given last
     for rel, size in listing.items():
         fetch = _pattern_of(work, rel)
         if fetch is None:
             continue
-        name = fetch.name or rel
-        count = 2
+        name = first = fetch.name or rel
         while name in found:
-            name, count = f"{fetch.name or rel}-{count}", count + 1
+            last[first] = last.get(first, 1) + 1
+            name = f"{first}-{last[first]}"
         found[name] = Artifact(name=name, role=fetch.role, remote=f"{outputs}/{rel}", bytes=size)
     roles = _WANTED["all"]
     return tuple(sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name)))
