@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from attrs import define, field, frozen
 from link import Link
@@ -32,6 +33,7 @@ FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1
 STEP_S = 0.3
 CLIENT = Path(__file__).with_name("client.py")
 DISK_MIB = 96
+_NO_ROOM_S = 10.0  # the longest that a full disk is looked through
 _SSH = """\
 Host {alias}
     HostName 127.0.0.1
@@ -168,14 +170,24 @@ class Laptop:
 
     def look(self) -> dict[str, Seen]:
         """All its runs."""
-        rows: Sequence[tuple[str, str | None, str, str, str | None, str | None, str | None, str | None, str | None]]
         query = (
             "select r.id, r.job_id, r.status, r.target, r.queue, r.paused, r.submitted_at, j.holder, r.error"
             " from runs r left join jobs j on j.id = r.job_id"
         )
-        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)) as database:
-            rows = database.execute(query).fetchall()
-        return {row[0]: _seen(*row) for row in rows}
+        return {row[0]: _seen(*row) for row in self._asked(query)}
+
+    def _asked(self, query: str) -> list[Any]:
+        """The answer of its database; where its disk is full not even a reader gets one, until there is room."""
+        deadline = time.monotonic() + _NO_ROOM_S
+        while True:
+            address = f"file:{self.database}?mode=ro"
+            try:
+                with contextlib.closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
+                    return database.execute(query).fetchall()
+            except sqlite3.OperationalError as error:
+                if "disk I/O error" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def fill(self) -> None:
         """Leave nothing free on its disk."""
