@@ -37,11 +37,15 @@ keeper_lives() {
     [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ] && keeper=$1
 }
 
-# Processes of ours carry the job's id: workers that started sessions of their own are found as well.
+# Processes of ours carry the job's id, or write its log: workers that started sessions of their own are found as well,
+# and those that wrote a title over their environment (as setproctitle does, which vLLM uses).
 # Where there is no /proc, those of the keeper's process group.
 processes() {
     if [ -d /proc/self ]; then
         grep -lsxzF "COSMOS_JOB=$job" /proc/[0-9]*/environ | cut -d/ -f3
+        for one in /proc/[0-9]*; do
+            [ ! "$one/fd/1" -ef run.log ] || echo "${one#/proc/}"
+        done
     else
         newest_claim
         set -- $(readlink "claim.$claims")

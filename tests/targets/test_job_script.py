@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from real_processes import Process
 from target_jobs import Jobs, exit_code, has, keeper, keepers, processes, until
 
 from cosmos_core.targets import script as script_module
@@ -169,6 +170,19 @@ def test_stopping_ends_workers_in_sessions_of_their_own(jobs: Jobs) -> None:
     assert exit_code(job) not in (None, 0)
     assert has(job, "stopped")
     until(lambda: not keepers(job.path))
+
+
+@linux
+def test_stopping_ends_workers_that_do_not_carry_the_id_any_more(jobs: Jobs) -> None:
+    """A program that sets its title writes it over its environment; here `env -i` plays that."""
+    job = jobs.job("sh", "-c", "env -i /bin/sh -c 'echo $$ > worker; exec sleep 100' & setsid sleep 100")
+    job.start({})
+    worker = Path(job.path).parent.parent / "worker"
+    found = Process.of(int(until(lambda: worker.exists() and worker.read_text())))
+    assert found.pid not in processes(job.job_id)
+    assert found.alive
+    job.stop()
+    assert not found.alive
 
 
 @linux
