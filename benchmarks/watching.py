@@ -25,11 +25,11 @@ from real_host import COSMOS, RealHost, real_host
 
 from cosmos_core.demo import make_clip
 
-RUNS = 20
+RUNS = 100
 SECONDS = 20.0
 STEP_S = 2.0
-STEPS = 200  # of that: longer than anything here takes
-SETTLED_S = 4.0
+STEPS = 500  # of that: longer than anything here takes
+SETTLED_S = 10.0
 
 
 def watched(report: Path, seconds: float, ids: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ def main(count: int, seconds: float) -> None:
     print(f"{'runs':10} connections polls/s  asked a poll  files each   CPU %  memory MB  threads")
     print(row(str(count), all_of_them))
     print(row("1", the_first))
-    print("goal: one connection, and one command a poll whatever the number of runs")
+    print("goal: one connection, one command a poll whatever the number of runs, under 150 MB and 5 % of a core")
 
 
 if __name__ == "__main__":

@@ -53,18 +53,16 @@ start_work() { # NAME=VALUE ...
         devices="\"device=$labelled\""
     fi
     docker rm --volumes "$container" > /dev/null 2>&1 # one that was made and never ran; no other can be removed so
-    if printf '%s\n' "$@" | work > container_id 2> refused.part; then
-        rm refused.part
-        return
-    fi 7<&- 8<&-
+    { said=$({ printf '%s\n' "$@" | work > container_id; } 2>&1) && return; } 7<&- 8<&-
     inspect
-    while [ "$phase" = away ] && [ ! -f stopped ] && grep -q 'EOF\|reset by peer\|during connect' refused.part; do
+    while [ "$phase" = away ] && [ ! -f stopped ]; do
+        case $said in *EOF* | *'reset by peer'* | *'during connect'*) ;; *) break ;; esac
         nap 1 # the daemon went while it was asked, and may have started it
         inspect
     done
     case $phase in none | away | created) ;; *) return 0 ;; esac
     docker rm --volumes "$container" > /dev/null 2>&1
-    mv refused.part refused
+    printf '%s\n' "$said" > refused
     return 1
 }
 
@@ -112,7 +110,4 @@ stop_work() {
     [ "$phase" != away ] || state=away
 } > /dev/null 2>&1
 
-clean_up() {
-    docker rm --volumes "$container" > /dev/null 2>&1
-    rm -f refused.part # of a keeper that was killed while it started the work
-}
+clean_up() { docker rm --volumes "$container" > /dev/null 2>&1; }
