@@ -263,7 +263,7 @@ class Cleaner:
 
     def _is_let_alone(self, job: CleanJob) -> bool:
         """Whether nobody is at it: `cosmos sync` looks again at what is lost."""
-        return job.job is not None and self.store.lease_is_free(job.job.id, datetime.now(UTC), is_dead)
+        return job.job is not None and self.store.lease_is_free(job.job.id, self.store.now(), is_dead)
 
     def _place(self, target: Target) -> Place:
         return Place(

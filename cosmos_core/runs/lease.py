@@ -7,7 +7,6 @@ import os
 import platform
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -70,9 +69,8 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._done.wait(_RENEW_EVERY):
-            now = datetime.now(UTC)
             try:
-                ours = self._store.renew_lease(self.job_id, this_process(), self.epoch, SECONDS, now)
+                ours = self._store.renew_lease(self.job_id, this_process(), self.epoch, SECONDS, self._store.now())
             except CosmosError:  # the database is busy or full: the next write of the mover says so, or nothing is lost
                 continue
             if not ours:
@@ -83,7 +81,7 @@ class Lease:
 @contextlib.contextmanager
 def held(store: Store, job_id: str, *, steal: bool = False) -> Iterator[Lease | None]:
     """The lease on a job while the block runs; None where somebody else holds it and lives."""
-    epoch = store.take_lease(job_id, this_process(), seconds=SECONDS, now=datetime.now(UTC), steal=steal, dead=is_dead)
+    epoch = store.take_lease(job_id, this_process(), seconds=SECONDS, now=store.now(), steal=steal, dead=is_dead)
     if epoch is None:
         yield None
         return

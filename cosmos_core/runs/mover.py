@@ -49,7 +49,7 @@ class Mover:
         )
         if not target.simulated:
             self.store.mark_real()
-        epoch = self.store.submit(run_id, job, this_process(), SECONDS)
+        epoch = self.store.submit(run_id, job, this_process(), SECONDS, now=self.store.now())
         try:
             with kept(self.store, job_id, epoch) as lease:
                 return self._advance(run_id, lease, until, on_change)
@@ -106,7 +106,7 @@ class Mover:
             launched = run.started_at is not None or run.paused is not None or run.queue is not None
             if run.ended or (until == "launched" and launched):
                 return run
-            if run.job_id is None or self.store.lease_is_free(run.job_id, datetime.now(UTC), is_dead):
+            if run.job_id is None or self.store.lease_is_free(run.job_id, self.store.now(), is_dead):
                 return None
             time.sleep(_GLANCE_S)
 

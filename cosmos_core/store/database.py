@@ -48,6 +48,9 @@ class Kind(Protocol):
     def alone(self, connection: Connection) -> None:
         """Keep others from making the tables, too, until the transaction ends. Refuses what they cannot be made in."""
 
+    def now(self, connection: Connection) -> datetime:
+        """The time, by the one clock that all who use the database have in common."""
+
     def in_words(self, error: exc.DBAPIError) -> CosmosError:
         """The error of ours for one of the database's."""
 
@@ -75,6 +78,11 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def now(self) -> datetime:
+        """The time, by the one clock that all who use the database have in common."""
+        with self.reading() as connection:
+            return self._kind.now(connection)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

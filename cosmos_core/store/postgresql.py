@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -90,6 +91,11 @@ class Postgresql:
                 f"the database {self.place} keeps text as {encoding}, not as UTF-8",
                 hint="make one with `createdb --template=template0 --encoding=UTF8`",
             )
+
+    def now(self, connection: Connection) -> datetime:
+        """The server's: its users' machines need not agree."""
+        found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return found.astimezone(UTC)
 
     def in_words(self, error: exc.DBAPIError) -> CosmosError:
         """The error of ours for one of the database's."""

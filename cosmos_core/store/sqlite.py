@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -65,6 +66,10 @@ class Sqlite:
 
     def alone(self, connection: Connection) -> None:
         """A writer is alone from its first statement on."""
+
+    def now(self, connection: Connection) -> datetime:
+        """This machine's: a file is used on one."""
+        return datetime.now(UTC)
 
     def in_words(self, error: exc.DBAPIError) -> CosmosError:
         """The error of ours for one of the database's."""

@@ -41,6 +41,7 @@ from cosmos_core.store.writing import holds, insert_all, locked, put
 from cosmos_core.values import Media
 
 _Record = TypeVar("_Record")
+_LONGEST = timedelta(minutes=5)  # more than any lease is given for
 
 
 class Store:
@@ -152,12 +153,11 @@ class Store:
 
     # -- a run's life ------------------------------------------------------------------------------------------
 
-    def submit(self, run_id: str, job: JobRecord, holder: str, lease_seconds: float) -> int:
+    def submit(self, run_id: str, job: JobRecord, holder: str, lease_seconds: float, *, now: datetime) -> int:
         """Write down that a run is to be executed by `job`, with its lease taken; the lease's epoch.
 
         Raises UsageError if somebody submitted or cancelled it before.
         """
-        now = job.created_at
         values = job_row(job) | {
             "epoch": 1,
             "holder": holder,
@@ -167,7 +167,8 @@ class Store:
         with self._db.writing(durably=True) as c:  # the job may outlive a power cut of this machine
             c.execute(insert(t.jobs).values(values))
             untouched = and_(r.id == run_id, r.submitted_at.is_(None), r.status == "pending")
-            if not c.execute(update(t.runs).where(untouched).values(job_id=job.id, submitted_at=now)).rowcount:
+            changes = {"job_id": job.id, "submitted_at": job.created_at}
+            if not c.execute(update(t.runs).where(untouched).values(changes)).rowcount:
                 raise UsageError(
                     f"{run_id} was started or cancelled by another process", hint=f"`cosmos attach {run_id}`"
                 )
@@ -208,6 +209,10 @@ class Store:
 
     # -- jobs and leases ---------------------------------------------------------------------------------------
 
+    def now(self) -> datetime:
+        """The time that leases go by: one clock for all who use the database, whatever their own clocks say."""
+        return self._db.now()
+
     def job(self, id: str) -> JobRecord:  # noqa: A002  what it is
         """A job. Raises NotFound."""
         with self._db.reading() as c:
@@ -231,7 +236,8 @@ class Store:
     ) -> int | None:
         """Become the job's mover; the new epoch, or None while another one lives.
 
-        A lease is free when nobody holds it, it has run out, or `dead(holder)` says so; `steal` asks nobody.
+        A lease is free when nobody holds it, it has run out, or `dead(holder)` says so; `steal` asks nobody. One that
+        lasts longer than any is from before a clock was set back, and free as well.
         """
         with self._db.writing() as c:
             job = _job(c, job_id, alone=True)
@@ -357,7 +363,7 @@ def _job(c: Connection, id_: str, *, alone: bool = False) -> JobRecord:
 
 
 def _is_free(job: JobRecord, now: datetime, dead: Callable[[str], bool] | None) -> bool:
-    if job.holder is None or job.lease_until is None or job.lease_until <= now:
+    if job.holder is None or job.lease_until is None or not now < job.lease_until <= now + _LONGEST:
         return True
     return dead is not None and dead(job.holder)
 

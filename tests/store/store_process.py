@@ -45,7 +45,7 @@ def submit(url: str, run_id: str) -> str:
     with Store.open(url) as store:
         start()
         try:
-            store.submit(run_id, job, job.id, 10)
+            store.submit(run_id, job, job.id, 10, now=at(0))
         except UsageError:
             return "refused"
     return job.id
@@ -64,7 +64,7 @@ def crowd(url: str, number: str, jobs: str, runs: str) -> str:
 def _live(store: Store) -> str:
     """Store a run, submit it and move it to its end, as a mover does."""
     run = stored_run(store)
-    epoch = store.submit(run.id, job := a_job(), "me", 10)
+    epoch = store.submit(run.id, job := a_job(), "me", 10, now=at(0))
     for state, to in pairwise(("pending", "uploading", "running", "downloading", "completed")):
         assert store.move(run.id, job_epoch=epoch, state=state, to=to, values={to: True})
         store.add_progress(run.id, ProgressRecord(timestamp=at(0), stage="inference", percentage=1.0, message=to))
@@ -89,7 +89,7 @@ def _count_up(store: Store, job_id: str, holder: str) -> int:
 
 def _submits(store: Store, run_id: str) -> bool:
     try:
-        store.submit(run_id, a_job(), "me", 10)
+        store.submit(run_id, a_job(), "me", 10, now=at(0))
     except UsageError:
         return False
     return True

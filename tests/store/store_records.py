@@ -43,5 +43,5 @@ def stored_run(store: Store, **said: Any) -> RunRecord:
 def submitted_run(store: Store, **said: Any) -> tuple[RunRecord, JobRecord]:
     """A run whose job is held by `first` for ten seconds, in epoch 1."""
     run, job = stored_run(store, **said), a_job()
-    store.submit(run.id, job, "first", 10)
+    store.submit(run.id, job, "first", 10, now=at(0))
     return store.run(run.id), store.job(job.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
-from store_records import a_job, stored_run
+from store_records import a_job, at, stored_run
 from store_together import together
 
 from cosmos_core.store import Store, database
@@ -51,7 +51,7 @@ def test_fifty_processes_write_and_move_at_once_and_nothing_is_lost_or_taken_twi
         for _ in range(JOBS):
             run = stored_run(store)
             job = a_job(document={"run": run.id})
-            store.release_lease(job.id, store.submit(run.id, job, "me", 10))
+            store.release_lease(job.id, store.submit(run.id, job, "me", 10, now=at(0)))
             jobs[job.id] = run.id
         wanted = [stored_run(store).id for _ in range(RUNS)]
         act = ("crowd", nowhere)

@@ -77,6 +77,15 @@ def test_a_renewed_lease_is_kept_longer(store: Store) -> None:
     assert store.take_lease(job.id, "second", seconds=10, now=at(19)) == 2
 
 
+def test_a_clock_that_was_set_back_holds_up_nobody(store: Store) -> None:
+    """The holder renewed its lease when the clock was a day ahead, and nobody can say whether it lives."""
+    _, job = submitted_run(store)
+    assert store.renew_lease(job.id, "first", 1, 10, at(86_400))
+    assert store.lease_is_free(job.id, at(20), dead())
+    assert store.take_lease(job.id, "second", seconds=10, now=at(20), dead=dead()) == 2
+    assert not store.renew_lease(job.id, "first", 1, 10, at(21))
+
+
 def test_a_dead_holder_is_replaced_at_once(store: Store) -> None:
     _, job = submitted_run(store)
     gone = dead("first")
@@ -106,7 +115,7 @@ def test_a_run_is_submitted_once(store: Store) -> None:
     run, job = submitted_run(store)
     again = a_job()
     with pytest.raises(UsageError, match=run.id) as raised:
-        store.submit(run.id, again, "second", 10)
+        store.submit(run.id, again, "second", 10, now=at(0))
     assert raised.value.exit_code == 2
     assert raised.value.hint == f"`cosmos attach {run.id}`"
     with pytest.raises(NotFound):
@@ -120,7 +129,7 @@ def test_to_cancel_a_stored_run_ends_it(store: Store) -> None:
     found = store.run(run.id)
     assert (found.status, found.cancel_requested_at, found.completed_at) == ("cancelled", at(5), at(5))
     with pytest.raises(UsageError, match="cancelled"):
-        store.submit(run.id, a_job(), "me", 10)
+        store.submit(run.id, a_job(), "me", 10, now=at(0))
 
 
 def test_to_cancel_a_submitted_run_is_a_wish_for_its_mover(store: Store) -> None:

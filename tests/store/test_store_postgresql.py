@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from real_parts import MakePostgres, Postgres
+from real_parts import MakePostgres, Postgres, real
 from real_processes import until
+from real_session import program
 from store_records import a_job, a_prompt, a_run, at, stored_run, submitted_run
 
 from cosmos_core.errors import ConfigError, CosmosError, TargetUnusable, UsageError
@@ -44,6 +45,22 @@ def owner(on_server: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_S", 0.2)
+
+
+# -- one clock for all ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", ["-1d", "+1h"])
+def test_leases_go_by_the_servers_clock_whatever_a_laptops_says(on_server: str, off: str) -> None:
+    faketime = real(lambda: program("faketime", "faketime"))
+    asked = "import sys, time; from cosmos_core.store import Store; store = Store.open(sys.argv[1]);"
+    told = "print(time.time(), store.now().timestamp())"
+    argv = [faketime, "-f", off, sys.executable, "-c", asked + told, on_server]
+    began = time.time()
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    laptops, servers = map(float, done.stdout.split())
+    assert not began - 1 < laptops < time.time() + 1
+    assert began - 1 < servers < time.time() + 1
 
 
 # -- words ---------------------------------------------------------------------------------------------------------
@@ -258,7 +275,7 @@ def test_the_wish_to_cancel_and_a_start_at_once_come_one_after_the_other(
     with ThreadPoolExecutor(2) as others:
         cancelled = others.submit(store.request_cancel, run.id, at(5))
         _waiting(owner, 1)
-        started = others.submit(store.submit, run.id, a_job(), "me", 10)
+        started = others.submit(store.submit, run.id, a_job(), "me", 10, now=at(0))
         _waiting(owner, 2)
         owner.rollback()
         cancelled.result()

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from store_records import a_job, a_prompt, a_run, stored_run
+from store_records import a_job, a_prompt, a_run, at, stored_run
 
 from cosmos_core.errors import UsageError
 from cosmos_core.store import Store, new_id
@@ -172,8 +172,8 @@ def test_a_run_comes_back_as_it_was(
 def test_a_job_comes_back_as_it_was_with_its_lease(shared_store: Store, job: JobRecord) -> None:
     run = stored_run(shared_store)
     job = evolve(job, id=new_id("jb"))
-    assert shared_store.submit(run.id, job, "machine:1:2", 0) == 1
-    assert shared_store.job(job.id) == evolve(job, epoch=1, holder="machine:1:2", lease_until=job.created_at)
+    assert shared_store.submit(run.id, job, "machine:1:2", 0, now=at(0)) == 1
+    assert shared_store.job(job.id) == evolve(job, epoch=1, holder="machine:1:2", lease_until=at(0))
     submitted = shared_store.run(run.id)
     assert (submitted.job_id, submitted.submitted_at) == (job.id, job.created_at)
 
@@ -184,7 +184,7 @@ def test_changes_come_back_as_they_were(
     shared_store: Store, values: dict[str, Any], text: str | None, failure: Failure | None, warnings: tuple[str, ...]
 ) -> None:
     run, job = stored_run(shared_store, values={"old": 1}, text="old"), a_job()
-    epoch = shared_store.submit(run.id, job, "me", 10)
+    epoch = shared_store.submit(run.id, job, "me", 10, now=at(0))
     assert shared_store.note(run.id, job_epoch=epoch, values=values, error=failure, warnings=warnings)
     found = shared_store.run(run.id)
     assert (found.values, found.text, found.error, found.warnings) == (values, "old", failure, warnings)
