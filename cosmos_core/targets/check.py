@@ -254,16 +254,19 @@ def _others(target: Target, seen: Overview) -> Iterator[Finding]:
 def _leftovers(target: Target, facts: Facts, seen: Overview) -> Iterator[Finding]:
     count, total = facts.leftovers
     if count:
-        yield fine(
-            "leftovers", f"{count} job{'s' * (count > 1)} of ours that ended, {size(total)} in {target.work_dir}/jobs"
-        )
+        jobs = f"{count} job{'s' * (count > 1)} of ours that ended, {size(total)} in {target.work_dir}/jobs"
+        yield fine("leftovers", f"{jobs}; `cosmos clean --target {target.name}` removes what is fetched")
     alive = {job.container for job in seen.jobs if job.container}
     stale = [name for name in facts.containers if name not in alive]
     unfinished = {job.id for job in seen.jobs if job.state not in ("ended", "gone", "absent")}
     stale = [name for name in stale if name.removeprefix("cosmos-") not in unfinished]
     if stale:
         command = shlex.join((*target.docker, "rm", "--volumes", *stale[:5]))
-        yield warning("leftovers", f"{len(stale)} ended container(s) of ours are still there", f"`{command}` there")
+        yield warning(
+            "leftovers",
+            f"{len(stale)} ended container{'s' * (len(stale) > 1)} of ours, still there",
+            f"`cosmos clean --target {target.name}`; where that does not know them, `{command}` there",
+        )
     dead = [ticket for ticket in seen.dead_tickets if ticket.owner != facts.user]
     if dead:
         owners = ", ".join(dict.fromkeys(ticket.owner for ticket in dead))

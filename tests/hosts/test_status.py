@@ -228,8 +228,11 @@ def test_a_paused_run_is_among_what_wants_attention(gpu_host: GpuHosts, laptop: 
     cosmos = mine.cosmos()
     run = cosmos.start(mine.store_run(cosmos).id)
 
-    (paused,) = target(mine, "lab")["unaccounted"]
+    lab = target(mine, "lab")
+    (paused,) = lab["unaccounted"]
 
+    assert run.status == "uploading"
+    assert (lab["running"], lab["waiting"]) == ([], [run.id])  # nothing of it is there yet
     assert (paused["kind"], paused["run"]) == ("paused", run.id)
     assert str(host.repo) in paused["message"]
     assert "cosmos sync" in paused["hint"]

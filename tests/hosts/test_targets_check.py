@@ -303,6 +303,7 @@ def test_leftovers_are_counted(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
     mine.run()
     found = [one["seen"] for one in checked(mine, USABLE)["findings"] if one["subject"] == "leftovers"]
     assert found[0].startswith("1 job of ours that ended")
+    assert "`cosmos clean --target lab` removes" in found[0]
 
 
 def test_the_simulator_and_an_unknown_name(laptop: MakeLaptop) -> None:
