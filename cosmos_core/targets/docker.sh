@@ -110,4 +110,12 @@ stop_work() {
     [ "$phase" != away ] || state=away
 } > /dev/null 2>&1
 
-clean_up() { docker rm --volumes "$container" > /dev/null 2>&1; }
+clean_up() { # nobody waits for it any more, and Docker may be away for a moment
+    tries=0
+    until docker rm --volumes "$container" > /dev/null 2>&1 || [ "$tries" -ge 60 ]; do
+        inspect
+        [ "$phase" != none ] || return
+        tries=$((tries + 1))
+        nap 1
+    done
+}

@@ -332,6 +332,30 @@ def test_the_daemon_restarts_and_takes_the_container_with_it(jobs: Jobs, dockerd
     assert log(job) == ["up"]
 
 
+def test_the_daemon_is_away_for_a_moment_when_the_container_is_to_go(
+    jobs: Jobs, dockerd: MakeDockerd, tmp_path: Path
+) -> None:
+    daemon = dockerd()
+    asked, go = tmp_path / "asked", tmp_path / "go"
+    slow = tmp_path / "slow-docker"  # Docker's own client, held up until the daemon is away
+    held = f": > {asked}; while [ ! -e {go} ]; do sleep 0.05; done"
+    slow.write_text(
+        f'#!/bin/sh\n[ "$1" != rm ] || [ ! -e works ] || {{ {held}; }}\nexec {" ".join(daemon.docker)} "$@"\n'
+    )
+    slow.chmod(0o755)
+    job = dockerized(jobs, daemon, "sh", "-c", "while [ ! -e works ]; do sleep 0.05; done; exit 3", docker=[str(slow)])
+    job.start({})
+    until(lambda: has(job, "started"))
+    Path(job.at("works")).touch()  # before it began, what might have been left of an earlier one was removed
+    until(asked.exists)
+    daemon.stop()
+    go.touch()
+    until(lambda: exit_code(job) == 3)
+    daemon.start()
+    until(lambda: not left(daemon, job))
+    until(lambda: not keepers(job.path))
+
+
 def test_the_daemon_is_away(jobs: Jobs, dockerd: MakeDockerd) -> None:
     daemon = dockerd()
     job = dockerized(jobs, daemon, "sh", "-c", "echo up; sleep 0.2")
