@@ -10,25 +10,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from cosmos_core.config import Config
-from cosmos_core.convert import from_json
 from cosmos_core.errors import NotFound, Refused, UsageError
+from cosmos_core.handle import Handle
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.dry import DryRun, dry_run
-from cosmos_core.runs.inputs import BadRef, Refs, find_artifact
+from cosmos_core.runs.inputs import BadRef, Refs, find_artifact, users_of_file
 from cosmos_core.runs.journey import OnChange
+from cosmos_core.runs.log import read_log
 from cosmos_core.runs.many import each
 from cosmos_core.runs.mover import Mover
-from cosmos_core.runs.plan import ExecutionConfig, Plan, Planner
+from cosmos_core.runs.plan import Plan, Planner, config_of
 from cosmos_core.runs.specs import read_spec
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import Filter, Page, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
-from cosmos_core.targets.host import Span
 from cosmos_core.values import Problem, Request
 
 if TYPE_CHECKING:
@@ -37,33 +37,6 @@ if TYPE_CHECKING:
     from cosmos_core.runs.smoke import Smoke
     from cosmos_core.runs.status import TargetStatus
     from cosmos_core.targets.ssh.trust import OfferedKey
-
-_POLL_S = 0.25
-_CHUNK = 1 << 20
-
-
-@frozen(kw_only=True)
-class Handle:
-    """A run that was launched."""
-
-    id: str
-    cosmos: Cosmos
-
-    def progress(self) -> RunRecord:
-        """The run as it is now, moved on as far as it goes without waiting."""
-        return self.cosmos.mover.go_on(self.id, "now")
-
-    def wait(self, on_progress: OnChange | None = None) -> RunRecord:
-        """Wait until it ends or pauses."""
-        return self.cosmos.follow(self.id, on_progress)
-
-    def cancel(self) -> RunRecord:
-        """End it."""
-        return self.cosmos.cancel(self.id)
-
-    def logs(self, *, follow: bool = False) -> Iterator[bytes]:
-        """Its log."""
-        return self.cosmos.logs(self.id, follow=follow)
 
 
 class Cosmos:
@@ -209,7 +182,7 @@ class Cosmos:
             raise UsageError(f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`")
         from cosmos_core.runs.clean import refuse_what_is_gone
 
-        config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+        config = config_of(run)
         job = self.store.job(run.job_id)
         refuse_what_is_gone(run, job, what)
         outputs = f"{job.dir}/outputs"
@@ -242,30 +215,15 @@ class Cosmos:
         run = self.store.run(self.resolve(run_id, ("rs",)))
         if run.job_id is None:
             raise UsageError(f"{run.id} was never started", hint=f"`cosmos inference {run.id}` starts it")
-        return self._log_of(run.id, run.job_id, follow)
-
-    def _log_of(self, run_id: str, job_id: str, follow: bool) -> Iterator[bytes]:
-        run = self.store.run(run_id)
-        config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
-        remote = f"{self.store.job(job_id).dir}/run.log"
-        copy = self.config.outputs_dir / run_id / "run.log"
-        offset = 0
-        host, pause = self.hosts.of(config.target), max(_POLL_S, self.hosts.rounds(config.target).longest)
-        while True:
-            run = self.follow_if_going(run_id) if follow else run
-            done = not follow or run.ended or run.paused is not None
-            chunk = b"..."
-            while chunk:
-                (chunk,) = host.read([Span(remote, offset)]) if not run.ended else (b"",)
-                if not chunk and copy.exists():
-                    with copy.open("rb") as file:
-                        file.seek(offset)
-                        chunk = file.read(_CHUNK)
-                offset += len(chunk)
-                yield chunk
-            if done:
-                return
-            time.sleep(pause)
+        target = config_of(run).target
+        return read_log(
+            run,
+            self.hosts.of(target),
+            remote=f"{self.store.job(run.job_id).dir}/run.log",
+            copy=self.config.outputs_dir / run.id / "run.log",
+            now=(lambda: self.follow_if_going(run.id)) if follow else None,
+            pause=self.hosts.rounds(target).longest,
+        )
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -278,18 +236,9 @@ class Cosmos:
         found: dict[str, RunRecord] = {}
         for ref in refs:
             id_ = self.resolve(ref, ("rs", "gr"))
-            runs = [self.store.run(id_)] if id_.startswith("rs_") else self._all_of_group(id_)
+            runs = [self.store.run(id_)] if id_.startswith("rs_") else self.store.runs_of_group(id_)
             found |= {run.id: run for run in runs}
         return tuple(found.values())
-
-    def _all_of_group(self, group: str) -> list[RunRecord]:
-        runs: list[RunRecord] = []
-        page = self.store.runs(Filter(group=group, limit=500))
-        runs += page.items
-        while page.next:
-            page = self.store.runs(Filter(group=group, limit=500, after=page.next))
-            runs += page.items
-        return runs
 
     def prompt(self, ref: str) -> PromptRecord:
         """A stored prompt."""
@@ -318,18 +267,7 @@ class Cosmos:
 
     def users_of_file(self, path: Path) -> tuple[PromptRecord | RunRecord, ...]:
         """The runs that made a file and the prompts that use it, found by its content."""
-        refs = Refs(config=self.config, store=self.store, hosts=self.hosts)
-        try:
-            record = refs.read("file", str(path))
-        except BadRef as bad:
-            raise NotFound(bad.message, hint=bad.hint) from None
-        if record.sha256 is None:
-            raise AssertionError("a file that was looked at has a digest")
-        makers = (self.store.run(run_id) for run_id, _ in self.store.artifact_by_digest(record.sha256))
-        users: tuple[PromptRecord | RunRecord, ...] = (*makers, *self.store.inputs_by_digest(record.sha256))
-        if not users:
-            raise NotFound(f"no run made {path}, and no prompt uses it", hint="it was compared by content")
-        return users
+        return users_of_file(path, Refs(config=self.config, store=self.store, hosts=self.hosts), self.store)
 
     def status(self, *, since: float | None = None) -> tuple[TargetStatus, ...]:
         """Every target, all at the same time: whether it can be used, who uses it, what of ours is there.

@@ -12,10 +12,9 @@ from typing import Literal
 from attrs import field, frozen
 
 from cosmos_core.config import Config, Target
-from cosmos_core.convert import from_json
 from cosmos_core.errors import CosmosError, UsageError
 from cosmos_core.runs.lease import is_dead
-from cosmos_core.runs.plan import ExecutionConfig
+from cosmos_core.runs.plan import config_of
 from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, JobRecord, RunRecord
 from cosmos_core.targets import Hosts
@@ -279,7 +278,7 @@ def _why_kept(run: RunRecord) -> Reason | None:
     """Why the folder of a run that ended should stay; None where all that was wanted of it is here."""
     if run.status == "lost":
         return "lost"
-    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+    config = config_of(run)
     absent = {artifact.role for artifact in run.artifacts if not is_here(artifact)}
     if absent - set(_LEFT_THERE[config.fetch]):
         return "not here"

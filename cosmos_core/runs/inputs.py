@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from attrs import evolve, frozen
 
 from cosmos_core.config import SIMULATOR, Config, Target
-from cosmos_core.errors import CosmosError
+from cosmos_core.errors import CosmosError, NotFound
 from cosmos_core.media import probe
 from cosmos_core.parameters import nearest
 from cosmos_core.runs.far import look_at
 from cosmos_core.store import Store
-from cosmos_core.store.records import Artifact, InputRecord, RunRecord
+from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.cache import cached_path
 from cosmos_core.values import Media, Problem
@@ -173,6 +173,21 @@ def _what_is_there(path: Path) -> str:
         return f"there is no folder {path.parent}"
     close = nearest(path.name, sorted(file.name for file in path.parent.iterdir()))
     return f"{close}look into {path.parent}"
+
+
+def users_of_file(path: Path, refs: Refs, store: Store) -> tuple[PromptRecord | RunRecord, ...]:
+    """The runs that made a file and the prompts that use it, found by its content. Raises NotFound."""
+    try:
+        record = refs.read("file", str(path))
+    except BadRef as bad:
+        raise NotFound(bad.message, hint=bad.hint) from None
+    if record.sha256 is None:
+        raise AssertionError("a file that was looked at has a digest")
+    makers = (store.run(run_id) for run_id, _ in store.artifact_by_digest(record.sha256))
+    users: tuple[PromptRecord | RunRecord, ...] = (*makers, *store.inputs_by_digest(record.sha256))
+    if not users:
+        raise NotFound(f"no run made {path}, and no prompt uses it", hint="it was compared by content")
+    return users
 
 
 def find_artifact(run: RunRecord, name: str | None) -> Artifact:

@@ -16,21 +16,21 @@ from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
+from cosmos_core.runs.corrections import corrected
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
-from cosmos_core.runs.plan import ExecutionConfig
-from cosmos_core.runs.sites import site_of
+from cosmos_core.runs.plan import config_of
+from cosmos_core.runs.reasons import docker_away, loss, refusal, silent
 from cosmos_core.runs.stage import stage, survey
 from cosmos_core.runs.transfer import Transfer
 from cosmos_core.runs.watch import Watch
 from cosmos_core.runs.work import Work, secrets_of, work_of
 from cosmos_core.store import Store
-from cosmos_core.store.records import Paused, ProgressRecord, Queue, RunRecord
+from cosmos_core.store.records import UNBEGUN, Paused, ProgressRecord, Queue, RunRecord
 from cosmos_core.targets import Hosts
-from cosmos_core.targets.docker import refused
 from cosmos_core.targets.host import Host, Span
 from cosmos_core.targets.jobdir import Evidence, JobDir
-from cosmos_core.values import Bundle, Command, Failure, Result
+from cosmos_core.values import Bundle, Command, Result
 
 Until = Literal["launched", "ended", "now"]
 OnChange = Callable[[RunRecord], None]
@@ -38,12 +38,6 @@ OnChange = Callable[[RunRecord], None]
 _START_S = 30.0
 _CLOSELY_S = 2.0
 _PATIENCE_S = 1.0  # who launches is told that it waits only where it really does
-
-
-def config_of(run: RunRecord) -> ExecutionConfig:
-    """The settings of a run, as they were frozen."""
-    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
-    return config
 
 
 def _shown(row: ProgressRecord) -> tuple[str, int | None, str]:
@@ -98,12 +92,7 @@ class Journey:
             "lost": self._find_again,
         }
         while (step := steps.get(self.run.status)) is not None:
-            if self.run.cancel_requested_at and self.run.status in (
-                "pending",
-                "uploading",
-                "queued",
-                "running",
-            ):
+            if self.run.cancel_requested_at and self.run.status in (*UNBEGUN, "running"):
                 self._stop()
                 if self.run.ended:
                     break
@@ -112,21 +101,11 @@ class Journey:
         return self.store.run(self.run.id)
 
     def _take_corrections(self) -> None:
-        """What was corrected in the configuration counts as long as nothing of the job ever ran.
-
-        Where the job is, is written down for good: only what it needs there may have changed.
-        """
-        frozen = config_of(self.run)
-        said = self.config.targets.get(self.run.target)
-        begun = self.run.status not in ("pending", "uploading", "queued")
-        if said is None or said.host != frozen.target.host or begun or self.run.cancel_requested_at:
+        """What was corrected in the configuration counts as long as nothing of the job ever ran."""
+        found = corrected(self.run, self.config, self.models)
+        if found is None or (self.run.status == "queued" and self.jobdir.look().state != "idle"):
             return
-        target = evolve(said, host=frozen.target.host, work_dir=frozen.target.work_dir)
-        toolkit = self.models[self.run.model_type].toolkit(self.run.toolkit)
-        corrected = evolve(frozen, target=target, toolkit=site_of(target, toolkit, self.config.path))
-        if corrected == frozen or (self.run.status == "queued" and self.jobdir.look().state != "idle"):
-            return
-        self._note(execution_config=to_json(corrected))
+        self._note(execution_config=to_json(found))
         self._work = None
         if self.run.status == "queued":
             self._move("uploading")  # its folder is written anew
@@ -247,9 +226,9 @@ class Journey:
             if evidence.state in ("gone", "absent"):
                 return self._lose(evidence.state)
             if evidence.state == "away":
-                raise self._docker_is_away()
-            if evidence.state == "idle" and (refusal := self._refusal()):
-                raise refusal
+                raise docker_away(self.jobdir)
+            if evidence.state == "idle" and (why := refusal(self.jobdir, self.work.config)):
+                raise why
             if evidence.state == "idle" and joined is not None:  # it was in the line, and its keeper was killed
                 self.jobdir.start(secrets_of(self.work.config.target))
                 joined = None
@@ -260,10 +239,7 @@ class Journey:
                 if self.until != "ended" and time.monotonic() - joined > _PATIENCE_S:
                     return False
             elif time.monotonic() > given_up:
-                raise TargetUnusable(
-                    f"job.sh on {self.host.name} was called and has not begun",
-                    hint=f"look into {self.job.dir}/keeper.log there, then `cosmos sync`",
-                )
+                raise silent(self.jobdir)
             if self.lease.lost:
                 raise LeaseLost
             pause = self.rounds.pause(time.monotonic() - called)
@@ -278,26 +254,6 @@ class Journey:
             self.got_further = True
             self._note(queue=queue, **_seen())
         self._progress("queued", None, f"waiting for GPUs, {ahead} ahead" if ahead else "waiting for GPUs, next")
-
-    def _refusal(self) -> TargetUnusable | None:
-        """Why job.sh did not begin, where it says so: nothing of the job ever ran. Else it is about to."""
-        why, words = self.jobdir.refusal()
-        if why == "busy":
-            return TargetUnusable(
-                f"no GPU of {self.host.name} is free: {words}", hint="`cosmos sync` tries again; --if-busy wait waits"
-            )
-        if not words:
-            return None
-        if self.work.config.target.runtime == "docker":
-            return refused(self.host.name, self.work.config.target.docker, words)
-        return TargetUnusable(f"the job cannot start on {self.host.name}: {words}", hint="then `cosmos sync`")
-
-    def _docker_is_away(self) -> TargetUnusable:
-        return TargetUnusable(
-            f"Docker on {self.host.name} does not answer",
-            hint="`sudo systemctl start docker` there; `cosmos sync` looks again",
-            transient=True,
-        )
 
     def _gpus(self) -> dict[str, Any]:
         """Which GPUs the job was given, for the run's provenance."""
@@ -322,7 +278,7 @@ class Journey:
             self.jobdir.start({})
             return self.until == "ended"
         if watch.evidence.state == "away":
-            raise self._docker_is_away()
+            raise docker_away(self.jobdir)
         if watch.evidence.state != "ended":
             return self._lose(watch.evidence.state)
         kept = self.store.update_job(self.job.id, epoch=self.lease.epoch, exit_code=watch.evidence.exit_code)
@@ -332,17 +288,7 @@ class Journey:
         return self._move("downloading", **_seen())
 
     def _lose(self, seen: str) -> bool:
-        docker = config_of(self.run).target.runtime == "docker"
-        words = {
-            "gone": f"its {'container is' if docker else 'processes are'} gone and left no exit code",
-            "absent": f"its folder {self.job.dir} is gone",
-            "idle": "it was started, and its folder knows nothing of that",
-        }.get(seen, f"it was seen {seen}")
-        failure = Failure(
-            code="lost",
-            message=f"what became of the job on {self.host.name} is unknown: {words}",
-            hint=f"`cosmos logs {self.run.id}` shows what there is; `cosmos retry {self.run.id}` runs it again",
-        )
+        failure = loss(self.run, self.jobdir, config_of(self.run), seen)
         self._move("lost", error=failure, completed_at=datetime.now(UTC))
         return False
 

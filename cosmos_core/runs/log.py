@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.private import make_file, make_folder
+from cosmos_core.store.records import RunRecord
+from cosmos_core.targets.host import Host, Span
 
 _ENDS = re.compile(r"\r\n|\n|\r")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CHUNK = 1 << 20
+_POLL_S = 0.25
 LONGEST = 1 << 14
 """Characters of a line that are looked at. A log may be gigabytes without an end of a line."""
 
@@ -69,6 +73,31 @@ class LogCopy:
         except OSError as error:
             raise _not_kept(self.path, error) from error
         self.offset += len(chunk)
+
+
+def read_log(
+    run: RunRecord, host: Host, *, remote: str, copy: Path, now: Callable[[], RunRecord] | None, pause: float
+) -> Iterator[bytes]:
+    """A run's log from its beginning: what the host has while it works, and of what ended the copy.
+
+    With `now`, which tells the run as it is, it goes on until that has ended or stands still.
+    """
+    offset = 0
+    while True:
+        run = now() if now else run
+        done = now is None or run.ended or run.paused is not None
+        chunk = b"..."
+        while chunk:
+            (chunk,) = host.read([Span(remote, offset)]) if not run.ended else (b"",)
+            if not chunk and copy.exists():
+                with copy.open("rb") as file:
+                    file.seek(offset)
+                    chunk = file.read(CHUNK)
+            offset += len(chunk)
+            yield chunk
+        if done:
+            return
+        time.sleep(max(_POLL_S, pause))
 
 
 def _not_kept(path: Path, error: OSError) -> TargetUnusable:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from cosmos_core.config import Config
 from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
-from cosmos_core.runs.journey import Journey, OnChange, Until, config_of
+from cosmos_core.runs.journey import Journey, OnChange, Until
 from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, is_dead, kept, this_process
+from cosmos_core.runs.plan import config_of
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import JobRecord, RunRecord
 from cosmos_core.targets import Hosts

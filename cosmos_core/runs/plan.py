@@ -42,6 +42,12 @@ class ExecutionConfig:
     copy_to: str | None = None
 
 
+def config_of(run: RunRecord) -> ExecutionConfig:
+    """The settings of a run, as they were frozen."""
+    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+    return config
+
+
 @frozen(kw_only=True)
 class Plan:
     """A wish that holds: the prompt (new or stored), the hooks' request, and the run where one was wanted."""
@@ -62,7 +68,7 @@ class _Source:
 
     @property
     def config(self) -> ExecutionConfig | None:
-        return from_json(ExecutionConfig, self.run.execution_config) if self.run else None
+        return config_of(self.run) if self.run else None
 
 
 @frozen(kw_only=True)

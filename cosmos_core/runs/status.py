@@ -13,14 +13,13 @@ from attrs import evolve, frozen
 from cosmos_core.config import Config, Target
 from cosmos_core.errors import CosmosError, NotFound
 from cosmos_core.store import Store
-from cosmos_core.store.records import JobRecord, RunRecord
+from cosmos_core.store.records import UNBEGUN, JobRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.overview import GpuUse, Overview, SeenJob, Ticket, look_over
 from cosmos_core.targets.way import named
 
 _A_LITTLE_S = 0.1  # over a target's connect_timeout, for it to say itself that it was reached in vain
 _A_CHANCE_S = 1.0
-_EARLY = ("pending", "uploading", "queued")  # nothing of it runs on the host yet
 
 
 @frozen(kw_only=True)
@@ -165,7 +164,7 @@ class _Look:
         return evolve(self._status(host), reachable=False, words=words, hint=hint)
 
     def _status(self, host: str, working: Callable[[RunRecord], bool] | None = None) -> TargetStatus:
-        works = working or (lambda run: run.status not in _EARLY)
+        works = working or (lambda run: run.status not in UNBEGUN)
         return TargetStatus(
             name=self.target.name,
             host=host,
@@ -188,7 +187,7 @@ class _Look:
 
         def works(run: RunRecord) -> bool:
             state = states.get(run.job_id or "", "unknown")
-            if run.status in _EARLY:  # what is stored is as old as the last look
+            if run.status in UNBEGUN:  # what is stored is as old as the last look
                 return state in ("alive", "untended", "ended")
             return True
 

@@ -15,11 +15,10 @@ from typing import Any
 from attrs import frozen
 
 from cosmos_core.config import Target, expand
-from cosmos_core.convert import from_json
 from cosmos_core.errors import ConfigError
 from cosmos_core.models import Model, Models
 from cosmos_core.parameters import Reading, read
-from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site, without
+from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site, config_of, without
 from cosmos_core.store.records import InputRecord, PromptRecord, RunRecord
 from cosmos_core.targets.docker import Container, Mount, container
 from cosmos_core.targets.process import process
@@ -134,7 +133,7 @@ class Work:
 
 def request_of(run: RunRecord, prompt: PromptRecord, toolkit: Toolkit, version: str | None = None) -> Request[Any]:
     """The request of a stored run, with its frozen parameters."""
-    config: ExecutionConfig = from_json(ExecutionConfig, run.execution_config)
+    config = config_of(run)
     return Request(
         id=run.id,
         model=run.model_type,
@@ -166,7 +165,7 @@ def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, vers
         prompt=prompt,
         model=model,
         toolkit=toolkit,
-        config=from_json(ExecutionConfig, run.execution_config),
+        config=config_of(run),
         job=job,
         bundle=bundle,
         command=model.choose_script(job, bundle),

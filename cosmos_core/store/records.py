@@ -24,6 +24,8 @@ STATES = (
 )
 PAUSED = "paused"
 """Not a state: a run stands still in one. Yet people ask for such runs as if it were."""
+UNBEGUN = ("pending", "uploading", "queued")
+"""Nothing of the run's own work was seen to run yet."""
 TERMINAL = ("completed", "failed", "cancelled", "lost")
 
 

@@ -126,6 +126,13 @@ class Store:
         with self._db.reading() as c:
             return queries.page(c, t.runs, where or Filter(), queries.runs)
 
+    def runs_of_group(self, group_id: str) -> tuple[RunRecord, ...]:
+        """All runs of a group, newest first."""
+        r = t.runs.c
+        with self._db.reading() as c:
+            wanted = select(t.runs).where(r.group_id == group_id).order_by(r.created_at.desc(), r.id.desc())
+            return tuple(queries.runs(c, wanted))
+
     def prompts_by_id(self, ids: Iterable[str]) -> Mapping[str, PromptRecord]:
         """Several prompts in one query, by id."""
         with self._db.reading() as c:
