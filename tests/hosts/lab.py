@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 from real_parts import GpuHost
 from real_processes import until as until
 
@@ -128,13 +129,13 @@ class Laptop:
         assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
+@frozen
 class Ended:
-    """How a command ended."""
+    """How a command ended; shown whole by an assert that does not hold."""
 
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code = code
-        self.out = out
-        self.err = err
+    code: int
+    out: str
+    err: str
 
     @property
     def document(self) -> Any:
