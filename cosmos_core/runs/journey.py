@@ -37,6 +37,7 @@ OnChange = Callable[[RunRecord], None]
 
 _START_S = 30.0
 _CLOSELY_S = 2.0
+_TICK_S = 10.0  # one step of many, within the same percent, is written down as often
 _PATIENCE_S = 1.0  # who launches is told that it waits only where it really does
 
 
@@ -76,6 +77,8 @@ class Journey:
         self.rounds = hosts.rounds(target)
         self._work: Work | None = None
         self._shown = None if run.progress is None else _shown(run.progress)
+        self._fraction: float | None = None
+        self._remembered = float("-inf")  # when progress was last written down
 
     def go(self) -> RunRecord:
         """Step by step to the end, or as far as was asked."""
@@ -169,11 +172,16 @@ class Journey:
     def _progress(self, stage: str, fraction: float | None, message: str) -> None:
         percentage = None if fraction is None else round(min(max(fraction, 0.0), 1.0) * 100, 1)
         row = ProgressRecord(timestamp=datetime.now(UTC), stage=stage, percentage=percentage, message=message)
-        if _shown(row) == self._shown:
+        shown, before = _shown(row), self._shown
+        if shown == before:
             return
-        self._shown = _shown(row)
+        self._shown = shown
         self.got_further |= fraction is not None or stage == "inference"  # to begin once more is no way further
-        self.store.add_progress(self.run.id, row)
+        ticks = before is not None and shown[:2] == before[:2] and fraction != self._fraction
+        self._fraction = fraction
+        if not ticks or time.monotonic() - self._remembered > _TICK_S:
+            self.store.add_progress(self.run.id, row)
+            self._remembered = time.monotonic()
         self.run = evolve(self.run, progress=row)
         self.on_change(self.run)
 

@@ -14,7 +14,7 @@ from cosmos_core.errors import CosmosError
 from cosmos_core.store import Store
 
 SECONDS = 15.0
-_RENEW_EVERY = 3.0
+_RENEW_EVERY = 5.0
 
 
 class LeaseLost(Exception):  # noqa: N818  no fault: somebody else moves the run now

@@ -50,8 +50,9 @@ class Watch:
                 self.evidence = Evidence(state="ended", exit_code=code)
                 return
             if once or time.monotonic() - looked > self._rounds.closely:
+                # those who watch other jobs there are due soon as well: from then on all look at once
+                evidence = self._rounds.look(self._jobdir, pause=0.0 if once else self._rounds.longest)
                 looked = time.monotonic()
-                evidence = self._rounds.look(self._jobdir)
                 if evidence.state not in ("alive", "ended"):
                     _, chunk = self._look(0.0)  # its last words
                     yield from self._told(chunk)

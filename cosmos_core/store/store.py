@@ -317,7 +317,7 @@ class Store:
     def add_progress(self, run_id: str, row: ProgressRecord) -> None:
         """Remember progress of a run."""
         with self._db.writing() as c:
-            c.execute(insert(t.progress).values(progress_row(run_id, row)))
+            c.execute(insert(t.progress), progress_row(run_id, row))
 
     def progress(self, run_id: str) -> tuple[ProgressRecord, ...]:
         """All progress of a run, oldest first."""

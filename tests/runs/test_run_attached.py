@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from run_life import Home, make_clip, until, whole
 from cosmos_core.errors import Refused
 from cosmos_core.runs.collect import artifacts_of
 from cosmos_core.runs.work import work_of
+from cosmos_core.store.records import RunRecord
 from cosmos_core.values import Fetch
 
 
@@ -52,6 +54,28 @@ def test_looking_often_tells_progress_once(home: Home, monkeypatch: pytest.Monke
     assert len(rows) == len(set(rows))
     shares = [share for stage, share, _ in rows if stage == "inference" and share is not None]
     assert shares == sorted(shares)
+
+
+def test_of_many_steps_each_is_shown_and_each_percent_written_down(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.1")
+    cosmos = home.cosmos()
+    handle = cosmos.submit(home.store_run(cosmos, parameters={"num_steps": 1000}).id)
+    shown, enough = set[str](), threading.Event()
+
+    def seen(run: RunRecord) -> None:
+        if run.progress and "sampling" in run.progress.message:
+            shown.add(run.progress.message)
+        if len(shown) > 40:
+            enough.set()
+
+    watching = threading.Thread(target=handle.wait, args=(seen,))
+    watching.start()
+    assert enough.wait(60)
+    home.cosmos().cancel(handle.id)
+    watching.join()
+    rows = [row for row in cosmos.store.progress(handle.id) if "sampling" in row.message]
+    assert {int(row.percentage or 0) for row in rows} >= {1, 2, 3}
+    assert len(rows) < len(shown) / 3
 
 
 def test_fetched_later_and_copied(home: Home) -> None:
