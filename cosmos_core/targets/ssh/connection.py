@@ -22,6 +22,7 @@ from cosmos_core.targets.ssh.reach import Proxy, dial, left
 from cosmos_core.targets.ssh.words import lost, unreachable, why
 
 _WINDOW = 16 << 20  # twice the speed of 2 MiB at 50 ms
+_PACKET = 252 << 10  # OpenSSH's are 256 KiB at most, all in all. Each costs the same, and 32 KiB is half as fast
 _KEEPALIVE_S = 15
 # At once. sshd's own limit is 10; one is the shell for small questions, and one may just be ending.
 _COMMANDS = 5
@@ -203,7 +204,7 @@ class Connection:
         until = time.monotonic() + _FULL_S
         while True:
             try:
-                return self._way.end.open_session(timeout=_OPEN_S)
+                return self._way.end.open_session(max_packet_size=_PACKET, timeout=_OPEN_S)
             except BROKEN as error:
                 # With several threads paramiko tells only one of them the reason.
                 if not self.alive or "Timeout" in str(error):
