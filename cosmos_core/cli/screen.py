@@ -14,6 +14,7 @@ from cosmos_core.cli.neutral import Screen, neutral, neutral_json, painted, styl
 
 if TYPE_CHECKING:
     from cosmos_core.store.records import Queue
+    from cosmos_core.values import Media
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 STATUS_STYLES = {
@@ -196,3 +197,17 @@ def print_facts(facts: Sequence[tuple[str, str]], *, indent: str = "") -> None:
         if value:
             before = indent + styled(name.ljust(width), "dim", sys.stdout) + "  "
             put(wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout), sys.stdout)
+
+
+def media_facts(media: Media | None, count: int | None) -> str:
+    """What a file holds and how large it is, in brackets; nothing where nothing is known."""
+    words = []
+    if media is not None and media.width and media.height:
+        words.append(f"{media.width}x{media.height}")
+    if media is not None and media.frames and media.frames > 1:
+        words.append(f"{media.frames} frames")
+    if media is not None and media.fps:
+        words.append(f"{media.fps:g} fps")
+    if count is not None:
+        words.append(size(count))
+    return f"  ({', '.join(words)})" if words else ""

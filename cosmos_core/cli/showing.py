@@ -17,13 +17,13 @@ from cosmos_core.cli.screen import (
     SIMULATED,
     STATUS_STYLES,
     exactly,
+    media_facts,
     one_line,
     place_of,
     print_facts,
     print_json,
     print_table,
     say,
-    size,
     span,
     styled,
     when,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from cosmos_core.app import Cosmos
     from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
-    from cosmos_core.values import Media
 
 _ID = re.compile(r"(ps|rs)_[a-z0-9]*|@last(~[0-9]+)?")
 
@@ -188,26 +187,14 @@ def _words(value: Any) -> str:
 
 def _inputs(inputs: Sequence[InputRecord]) -> list[tuple[str, str]]:
     return [
-        (item.slot, f"{item.path or f'{item.target}:{item.remote}'}{_media(item.media, item.bytes)}") for item in inputs
+        (item.slot, f"{item.path or f'{item.target}:{item.remote}'}{media_facts(item.media, item.bytes)}")
+        for item in inputs
     ]
-
-
-def _media(media: Media | None, count: int | None) -> str:
-    words = []
-    if media is not None and media.width and media.height:
-        words.append(f"{media.width}x{media.height}")
-    if media is not None and media.frames and media.frames > 1:
-        words.append(f"{media.frames} frames")
-    if media is not None and media.fps:
-        words.append(f"{media.fps:g} fps")
-    if count is not None:
-        words.append(size(count))
-    return f"  ({', '.join(words)})" if words else ""
 
 
 def _artifact(artifact: Artifact, absent: str) -> str:
     where = artifact.path or f"{absent}: {artifact.remote}"
-    return f"{where}{_media(artifact.media, artifact.bytes)}"
+    return f"{where}{media_facts(artifact.media, artifact.bytes)}"
 
 
 def _show_prompt(cosmos: Cosmos, prompt: PromptRecord) -> None:

@@ -233,4 +233,4 @@ def _job_json(work: Work, store_id: str) -> bytes:
         "argv": work.argv,
         "cwd": work.cwd,
     }
-    return json.dumps(about, indent=2, ensure_ascii=False).encode()
+    return f"{json.dumps(about, indent=2, ensure_ascii=False)}\n".encode()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,15 +80,21 @@ class Report:
             "",
             f"Made by `python tests/chaos/run.py --seed {self.seed} --faults {self.wanted}`.",
             "",
-            f"{self.total} faults hit {runs} runs in {rounds} rounds, in {self.seconds / 60:.0f} minutes. {_SETTING}",
-            f"After the last fault of a round it took `cosmos sync --follow` {most} times at most for each database.",
+            *_paragraph(
+                f"{self.total} faults hit {runs} runs in {rounds} rounds, in {self.seconds / 60:.0f} minutes on"
+                f" {os.cpu_count()} cores (Linux {'.'.join(platform.release().split('.')[:2])}, Python"
+                f" {platform.python_version()}). {_SETTING} After the last fault of a round it took"
+                f" `cosmos sync --follow` {most} times at most for each database."
+            ),
             "",
             *_table(
                 ("counted", "found", "goal"),
                 [(COLUMNS[column], str(count), "0") for column, count in self.violations.items()],
             ),
             "",
-            f"The runs ended {', '.join(f'{state} {count}' for state, count in finals.most_common())}. {_ENDINGS}",
+            *_paragraph(
+                f"The runs ended {', '.join(f'{state} {count}' for state, count in finals.most_common())}. {_ENDINGS}"
+            ),
             "",
             "## What was injected, and into which state",
             "",
@@ -113,6 +122,10 @@ class Report:
             lines += ["", "## What was wrong", ""]
             lines += [f"* round {number}, {v.column}: {v.words} ({v.run})" for number, v in wrong]
         return "\n".join(lines) + "\n"
+
+
+def _paragraph(text: str) -> list[str]:
+    return textwrap.wrap(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

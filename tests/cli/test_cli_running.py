@@ -314,6 +314,7 @@ def test_fetch_brings_what_was_left_there(cosmos, transfer):
     assert told.code == 0
     path = cosmos.json("show", run["id"])["outputs"]["files"]["video"]
     assert path in told.out
+    assert "12 frames" in told.out
     assert frames(path) == 12
 
 
