@@ -32,7 +32,7 @@ COLUMNS = {
 }
 _ENDED = ("completed", "failed", "cancelled", "lost")
 _LINE = re.compile(rb"ledger line (\d+)\.\n")
-_BOTH_S = 6.0  # a lease that was lost is noticed by the next renewal
+_BOTH_S = 8.0  # a lease that was lost is noticed by the next renewal, 5 s later at most, if nothing is slow
 
 
 @frozen(kw_only=True)

@@ -20,7 +20,7 @@ from planning import Planner
 from real_session import Missing, Session
 from report import Report
 from sabotage import NAMES
-from trial import RUNS, Round
+from trial import RUNS, WAYS, Round
 from world import World, world
 
 A_ROUND = 24  # faults
@@ -39,6 +39,8 @@ def trial(
     runs: int = RUNS,
     steps: tuple[int, int] = (2, 9),
     targets: tuple[str, ...] = (),
+    ways: tuple[str, ...] = WAYS,
+    linger_s: float = 0.0,
     report: Path | None = None,
 ) -> Report:
     """Rounds until so many faults were injected, or the time is up; the report is written after each."""
@@ -49,7 +51,16 @@ def trial(
     began = time.monotonic()
     while made.total < faults and len(made.outcomes) < rounds and time.monotonic() - began < minutes * 60:
         number = len(made.outcomes) + 1
-        turn = Round(world=parts, rng=Random(rng.random()), number=number, runs=runs, steps=steps, targets=targets)
+        turn = Round(
+            world=parts,
+            rng=Random(rng.random()),
+            number=number,
+            runs=runs,
+            steps=steps,
+            targets=targets,
+            ways=ways,
+            linger_s=linger_s,
+        )
         outcome = turn.play(planner.next(a_round), made.total + 1)
         planner.tell((one.fault, one.state) for one in outcome.injected)
         made.outcomes.append(outcome)

@@ -18,6 +18,8 @@ from laptops import Client, Laptop, Seen
 from world import Asked, World
 
 RUNS = 10
+WAYS = ("together", "one by one", "detached")
+"""How people start their runs: by one command, each in a terminal of its own, or without staying."""
 SYNCS = 6  # how often `cosmos sync --follow` may be needed after all is healed
 _PATIENCE_S = 1.0  # until a fault takes what it finds instead of the state that it wants
 _IDLE_S = 10.0  # without a victim: what is left of the plan is for another round
@@ -61,6 +63,8 @@ class Round:
     runs: int = RUNS
     targets: tuple[str, ...] = ()  # all, where none are named
     steps: tuple[int, int] = (2, 9)  # of the model: how long a run takes
+    ways: tuple[str, ...] = WAYS
+    linger_s: float = 0.0  # how long people stay at their laptops after the last fault
     asked: list[Asked] = field(factory=list)
     outcome: Outcome = field(factory=Outcome)
     _over: threading.Event = field(factory=threading.Event)
@@ -81,6 +85,7 @@ class Round:
             person.start()
         try:
             self._inject(plan, first_number)
+            self._over.wait(self.linger_s)
         finally:
             self._over.set()
             for person in people:
@@ -118,7 +123,7 @@ class Round:
     def _sit_at(self, laptop: Laptop, rng: Random) -> None:
         """Start the runs in one of the ways that people have, and look after them when nothing moves any more."""
         mine = self._mine(laptop)
-        way = rng.choice(("together", "one by one", "detached"))
+        way = rng.choice(self.ways)
         if way == "together":
             laptop.start("inference", *mine)
         else:
