@@ -68,8 +68,8 @@ def audit(world: World, asked: list[Asked]) -> Iterator[Violation]:
 def _of_run(world: World, asked: Asked, run: Seen) -> Iterator[Violation]:
     starts = world.ledger.starts(run.job_id) if run.job_id else []
     harms = world.harms.get(run.job_id, [])
-    right = allowed(docker=asked.account == "ada", starts=starts, harms=harms)
     job_dir = world.places[asked.place].job_dir(asked.account, run.job_id)
+    right = allowed(docker=asked.account == "ada", starts=starts, harms=harms, written=(job_dir / "exit_code").exists())
     evidence = {
         "run": asked.id,
         "job": run.job_id,

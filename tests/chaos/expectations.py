@@ -15,8 +15,8 @@ KILLERS = ("container killed", "container removed", "daemon", "reboot")  # of a 
 _NEAR_S = 3.0  # from the end of the work until its exit code is written down, on a machine that is kept busy
 
 
-def allowed(*, docker: bool, starts: Sequence[Start], harms: Sequence[Harm]) -> frozenset[str]:
-    """The final states that would be right."""
+def allowed(*, docker: bool, starts: Sequence[Start], harms: Sequence[Harm], written: bool) -> frozenset[str]:
+    """The final states that would be right. `written`: an exit code stands in the job's folder."""
     if not starts:
         return _never_began(docker, harms)
     work = starts[-1]
@@ -30,9 +30,17 @@ def allowed(*, docker: bool, starts: Sequence[Start], harms: Sequence[Harm]) -> 
             states.add("failed")  # its work was done, and it was killed before it had ended
         if "container removed" in late and _near(harms, work.ended, ("container removed",)):
             states |= {"failed", "lost"}
+        if not written and _unkept_and_removed(work.began, harms):
+            states.add("lost")
     elif late & {"keeper", "reboot"}:
         states.add("lost")  # nobody was there to see how it ended
     return frozenset(states)
+
+
+def _unkept_and_removed(began: float, harms: Sequence[Harm]) -> bool:
+    """Whether its container, and with it how it ended, went after its keeper did: before another could see that."""
+    removed = [harm.at for harm in harms if harm.kind == "container removed" and harm.at > began - _NEAR_S]
+    return any(harm.kind == "keeper" and harm.at < max(removed, default=0.0) for harm in harms)
 
 
 def _near(harms: Sequence[Harm], ended: float, kinds: Sequence[str]) -> bool:
