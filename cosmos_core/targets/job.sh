@@ -34,6 +34,7 @@ keeper_lives() {
     newest_claim
     [ "$claims" -gt 0 ] || return
     set -- $(readlink "claim.$claims")
+    [ $# -gt 0 ] || exit 1 # it cannot be read, as where no more processes can be started: nothing is known then
     [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ] && keeper=$1
 }
 

@@ -2,7 +2,11 @@
 
 work_state() { # none, alive; left to itself it goes on, and how it ends nobody will know
     state=none
-    [ -z "$(processes)" ] || state=alive
+    case $(processes && echo .) in
+    .) ;;
+    *.) state=alive ;;
+    *) exit 1 ;; # nobody could look
+    esac
 }
 take_over() { work_state; }
 work_goes_on() { [ -n "$(processes)" ]; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -263,6 +264,26 @@ def test_the_keeper_is_killed_and_the_work_lives(jobs: Jobs) -> None:
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes(job.job_id))
     assert job.look() == Evidence(state="gone")
+
+
+@linux
+@pytest.mark.parametrize("lacking", ["readlink", "grep"])
+def test_what_cannot_be_looked_at_is_not_called_gone(jobs: Jobs, tmp_path: Path, lacking: str) -> None:
+    """A host that can start no more processes, here played by programs that fail."""
+    job = jobs.job("sleep", "100")
+    job.start({})
+    until(lambda: processes(job.job_id))
+    os.kill(keeper(job), signal.SIGKILL)
+    until(lambda: keeper(job) not in keepers(job.path))
+    assert job.look().state == "alive"
+    broken = tmp_path / "broken" / lacking
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nkill -9 $PPID\n" if lacking == "grep" else "#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{broken.parent}:{os.environ['PATH']}"}
+    told = subprocess.run(["sh", job.at("job.sh"), "look"], env=environ, capture_output=True, text=True, check=False)
+    assert told.stdout == ""
+    assert told.returncode
 
 
 @linux
