@@ -75,9 +75,12 @@ class Inbox:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._file:
             self._file.close()
-        if not self._keeps or (isinstance(error, TargetUnusable) and not error.transient):
+        # by whoever is told how far it is: somebody else moves the run now, with files of another name
+        called_off = isinstance(error, Exception) and not isinstance(error, TargetUnusable)
+        in_vain = isinstance(error, TargetUnusable) and not error.transient
+        if called_off or in_vain or not self._keeps:
             for file in self._files:
-                if not file.have:
+                if called_off or not file.have:
                     file.part.unlink(missing_ok=True)
         self._held.close()
 

@@ -155,6 +155,30 @@ def test_two_fetch_the_same_at_once(host: MakeHost, there: Path, big: Path, tmp_
     assert names(tmp_path / "in") == ["big"]
 
 
+class CalledOff(Exception):  # noqa: N818  no fault
+    """Somebody else does it now."""
+
+
+@pytest.mark.parametrize(("interrupt", "left"), [(CalledOff, []), (KeyboardInterrupt, [".big.part"])])
+def test_a_download_that_is_called_off_leaves_nothing_and_one_that_is_interrupted_what_came(
+    ada: SshHost, there: Path, big: Path, tmp_path: Path, interrupt: type[BaseException], left: list[str]
+) -> None:
+    ada.put(big, f"{there}/big")
+    told = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal told
+        told += count
+        if told > 8 * MIB:
+            raise interrupt
+
+    with pytest.raises(interrupt):
+        ada.get({f"{there}/big": tmp_path / "in" / "big"}, on_bytes=on_bytes)
+    assert names(tmp_path / "in") == left
+    assert ada.get({f"{there}/big": tmp_path / "in" / "big"}) == {f"{there}/big": digest(big)}
+    assert names(tmp_path / "in") == ["big"]
+
+
 CLIENT = """
 import sys
 from pathlib import Path
