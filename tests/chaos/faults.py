@@ -341,6 +341,6 @@ FAULTS = (
 
 def available() -> tuple[Fault, ...]:
     """Those that can be injected here."""
-    from laptops import FAKETIME
+    from real_clock import FAKETIME
 
     return tuple(fault for fault in FAULTS if fault.name != "clock moved" or FAKETIME is not None)

@@ -19,6 +19,7 @@ from typing import Any
 from attrs import define, field, frozen
 from link import Link
 from places import Place, fill
+from real_clock import FAKETIME, by_clock
 from real_disk import small_disk
 from real_dockerd import IMAGE
 from real_gpus import SYSTEM_PATH
@@ -28,8 +29,6 @@ from cosmos_core import Cosmos
 from cosmos_core.config import Config
 from cosmos_core.demo import make_clip
 
-FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-"""From Debian's package faketime; without it no clock can be moved."""
 STEP_S = 0.3
 CLIENT = Path(__file__).with_name("client.py")
 DISK_MIB = 96
@@ -113,13 +112,7 @@ class Laptop:
             "CHAOS_SABOTAGE": self.sabotage,
         }
         if FAKETIME is not None and self.has_own_clock:
-            told |= {
-                "LD_PRELOAD": str(FAKETIME),
-                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-                "FAKETIME_CACHE_DURATION": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                "NO_FAKE_STAT": "1",
-            }
+            told |= by_clock(self.clock)
         return plain | told
 
     @property

@@ -22,6 +22,8 @@ from cosmos_core.store.records import RunRecord
 
 TEXT = "heavy rain"
 PARAMETERS = {"weights.edge": 0.5, "num_steps": 4}
+SLOW = {"env": {"STANDIN_STEP_SECONDS": "0.3"}}
+ENDLESS = {"env": {"STANDIN_STEP_SECONDS": "60"}}
 
 # Kills the process that calls the named method for the nth time, before or after it did its work.
 SUICIDE = """

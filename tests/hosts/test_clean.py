@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Ended, Laptop, containers, job_folder, until, whole
+from lab import ENDLESS, Ended, Laptop, containers, job_folder, until, whole
 from real_dockerd import IMAGE
 from real_parts import GpuHost, GpuHosts, MakeDockerd, MakeSshd, SshHome
 
@@ -24,7 +24,6 @@ from cosmos_core.runs.clean import CleanPlan, Reason
 from cosmos_core.store.records import RunRecord
 
 MakeLaptop = Callable[..., Laptop]
-ENDLESS = {"env": {"STANDIN_STEP_SECONDS": "60"}}
 WAYS = [
     ("ada", "docker"),
     ("sue", "docker"),

@@ -9,17 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
-from lab import Laptop, job_folder, owned, until, whole
+from lab import ENDLESS, SLOW, Laptop, job_folder, owned, until, whole
+from real_clock import by_clock
 from real_parts import GpuHosts, real
 from real_processes import environment_of, everything
 from real_session import program
 
 MakeLaptop = Callable[..., Laptop]
-SLOW = {"env": {"STANDIN_STEP_SECONDS": "0.3"}}
-ENDLESS = {"env": {"STANDIN_STEP_SECONDS": "60"}}
 
 
 def test_a_database_that_somebody_holds_is_waited_for(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
@@ -52,22 +50,14 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize("off", ["-86400", "+86400"])
 def test_a_clock_that_is_moved_meanwhile_changes_nothing(gpu_host: GpuHosts, laptop: MakeLaptop, off: str) -> None:
     real(lambda: program("faketime", "faketime"))
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     host = gpu_host("eve", "process", **SLOW)
     mine = laptop(host)
     clock = mine.folder / "clock"
     clock.write_text("+0\n")
-    moved = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
 
     def client(*words: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-c", UNDER_ANOTHER_CLOCK, *words]
-        return subprocess.Popen(argv, env=mine.environ | moved, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(argv, env={**mine.environ, **by_clock(clock)}, stderr=subprocess.PIPE, text=True)
 
     cosmos = mine.cosmos()
     run = mine.store_run(cosmos, parameters={"num_steps": 20})

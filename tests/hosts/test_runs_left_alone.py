@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lab import Laptop, containers, job_folder, owned, until, whole
+from lab import ENDLESS, SLOW, Laptop, containers, job_folder, owned, until, whole
 from real_parts import GpuHost, GpuHosts, MakeSshd, SshHome
 
 from cosmos_core.store.records import RunRecord
@@ -18,8 +18,6 @@ from cosmos_core.store.records import RunRecord
 MakeLaptop = Callable[..., Laptop]
 MOVE = "cosmos_core.store:Store.move"
 SSH = "cosmos_core.targets.ssh:SshHost"
-SLOW = {"env": {"STANDIN_STEP_SECONDS": "0.3"}}
-ENDLESS = {"env": {"STANDIN_STEP_SECONDS": "60"}}
 
 
 def test_detached_it_is_followed_later(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:

@@ -13,7 +13,7 @@ from run_life import Home, make_clip, until, whole
 
 from cosmos_core.errors import Refused
 from cosmos_core.runs.collect import artifacts_of
-from cosmos_core.runs.work import work_of
+from cosmos_core.runs.work import Work, work_of
 from cosmos_core.store.records import RunRecord
 from cosmos_core.values import Fetch
 
@@ -184,13 +184,18 @@ def test_an_input_changed_since_is_refused_unless_the_target_has_it(home: Home) 
     whole(home, cosmos.run(old.prompt_id))
 
 
-def test_outputs_are_known_by_the_pattern_that_the_verdict_uses(home: Home) -> None:
-    """`*` stays within one folder."""
+def work_with_videos(home: Home) -> Work:
+    """What a run's outputs are named by: its videos by one name, all else by where it lies."""
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
     work = work_of(run, cosmos.prompt(run.prompt_id), cosmos.models, "/job")
     fetch = (Fetch(pattern="*.mp4", role="result", name="video"), Fetch(pattern="**", role="data"))
-    work = evolve(work, bundle=evolve(work.bundle, fetch=fetch))
+    return evolve(work, bundle=evolve(work.bundle, fetch=fetch))
+
+
+def test_outputs_are_known_by_the_pattern_that_the_verdict_uses(home: Home) -> None:
+    """`*` stays within one folder."""
+    work = work_with_videos(home)
     found = artifacts_of(work, "/job/outputs", {"sub/a.mp4": 1, "b.mp4": 2, "c.json": 3})
     assert [(a.name, a.role, a.remote) for a in found] == [
         ("video", "result", "/job/outputs/b.mp4"),
@@ -201,11 +206,7 @@ def test_outputs_are_known_by_the_pattern_that_the_verdict_uses(home: Home) -> N
 
 def test_many_outputs_of_one_pattern_get_names_of_their_own(home: Home) -> None:
     """Numbered, past names that files have themselves, and in no more time for each when they are many."""
-    cosmos = home.cosmos()
-    run = home.store_run(cosmos)
-    work = work_of(run, cosmos.prompt(run.prompt_id), cosmos.models, "/job")
-    fetch = (Fetch(pattern="*.mp4", role="result", name="video"), Fetch(pattern="**", role="data"))
-    work = evolve(work, bundle=evolve(work.bundle, fetch=fetch))
+    work = work_with_videos(home)
     few = artifacts_of(work, "/job/outputs", {"video-2": 1, "a.mp4": 1, "b.mp4": 1, "c.mp4": 1})
     assert {a.remote.rpartition("/")[2]: a.name for a in few} == {
         "video-2": "video-2",

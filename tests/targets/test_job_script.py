@@ -252,14 +252,20 @@ def test_within_the_time_limit(jobs: Jobs) -> None:
     assert not has(job, "timed_out")
 
 
-@linux
-def test_the_keeper_is_killed_and_the_work_lives(jobs: Jobs) -> None:
+def orphan(jobs: Jobs) -> JobDir:
+    """A job whose keeper was killed, and whose work goes on."""
     job = jobs.job("sleep", "100")
     job.start({})
     until(lambda: processes(job.job_id))
     os.kill(keeper(job), signal.SIGKILL)
     until(lambda: keeper(job) not in keepers(job.path))
     assert job.look().state == "alive"
+    return job
+
+
+@linux
+def test_the_keeper_is_killed_and_the_work_lives(jobs: Jobs) -> None:
+    job = orphan(jobs)
     for pid in processes(job.job_id):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes(job.job_id))
@@ -270,12 +276,7 @@ def test_the_keeper_is_killed_and_the_work_lives(jobs: Jobs) -> None:
 @pytest.mark.parametrize("lacking", ["readlink", "grep"])
 def test_what_cannot_be_looked_at_is_not_called_gone(jobs: Jobs, tmp_path: Path, lacking: str) -> None:
     """A host that can start no more processes, here played by programs that fail."""
-    job = jobs.job("sleep", "100")
-    job.start({})
-    until(lambda: processes(job.job_id))
-    os.kill(keeper(job), signal.SIGKILL)
-    until(lambda: keeper(job) not in keepers(job.path))
-    assert job.look().state == "alive"
+    job = orphan(jobs)
     broken = tmp_path / "broken" / lacking
     broken.parent.mkdir()
     broken.write_text("#!/bin/sh\nkill -9 $PPID\n" if lacking == "grep" else "#!/bin/sh\nexit 1\n")
