@@ -39,7 +39,7 @@ keeper_lives() {
 }
 
 # Processes of ours carry the job's id, or write its log: workers that started sessions of their own are found as well,
-# and those that wrote a title over their environment (as setproctitle does, which vLLM uses).
+# and those that wrote a title over their environment (seen with Python's setproctitle 1.3.8).
 # Where there is no /proc, those of the keeper's process group.
 processes() {
     if [ -d /proc/self ]; then
