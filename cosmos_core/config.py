@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from attrs import asdict, field, fields, frozen
 
+from cosmos_core import target_paths
 from cosmos_core.errors import ConfigError, UnknownName, UsageError
+from cosmos_core.looks_secret import secrets_in
 from cosmos_core.parameters import nearest, read
 from cosmos_core.values import parameter
 
 SIMULATOR = "simulator"
 
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|(API|ACCESS)_?KEY", re.IGNORECASE)
 _VARIABLES = {
     "COSMOS_TARGET": "default_target",
     "COSMOS_SIMULATE": "simulate",
@@ -51,7 +53,7 @@ class _TargetTable:
     work_dir: str = parameter(help="where jobs and the input cache live, on the host")
     runtime: Literal["process", "docker"] = parameter("process", help="how a job runs")
     docker: tuple[str, ...] = parameter(("docker",), help='the docker command, e.g. ["sudo", "docker"]')
-    gpus: int | tuple[int, ...] | None = parameter(None, help="how many GPUs are ours, or their indexes")
+    gpus: int | tuple[int, ...] | None = parameter(None, help="how many GPUs are ours, or their indexes", ge=0)
     connect_timeout: float = parameter(10.0, help="until a host counts as unreachable", unit="s", ge=0.1)
     lock_dir: str = parameter("/run/lock/cosmos", help="where the users of one host wait for GPUs")
     env_file: str | None = parameter(None, help="a local file of NAME=VALUE lines: HF_TOKEN and the like")
@@ -272,43 +274,77 @@ class _Reader:
         here = simulated or not table.get("host")
         if here:
             table.setdefault("work_dir", str(self.home / (SIMULATOR if simulated else "work")))
-        flat = self._read(_TargetTable, table, prefix, {"work_dir": here, "env_file": True})
-        self._refuse_secrets(f"{prefix}env", table.get("env"))
-        toolkits = {key: self._site(f"{prefix}toolkits.{key}", value, here) for key, value in sites.items()}
+        base = self._base if here else None
+        flat = self._read(
+            _TargetTable,
+            table,
+            prefix,
+            {
+                "work_dir": partial(target_paths.on_target, base=base),
+                "lock_dir": partial(target_paths.on_target, base=base),
+                "mounts": partial(target_paths.to_mount, base=base),
+                "docker": partial(target_paths.word, base=base),
+                "env_file": partial(target_paths.on_this_machine, base=self._base),
+            },
+        )
+        self._refuse_secrets(prefix, table)
+        toolkits = {key: self._site(f"{prefix}toolkits.{key}", value, base) for key, value in sites.items()}
         if flat is None:
             return Target(name=name, work_dir="")  # never used: there are faults
+        if isinstance(flat.gpus, tuple) and len(set(flat.gpus)) < len(flat.gpus):
+            self.faults.append(f"{prefix}gpus: {list(flat.gpus)} names a GPU twice")
+        if len(set(flat.mounts)) < len(flat.mounts):
+            self.faults.append(f"{prefix}mounts: names a path twice")
         return Target(name=name, toolkits=toolkits, simulated=simulated, **asdict(flat, recurse=False))
 
-    def _refuse_secrets(self, key: str, env: Any) -> None:
-        """What `env` says is stored with each run as it is written: a secret does not belong there."""
-        for name, value in env.items() if isinstance(env, dict) else ():
-            if _SECRET.search(name) and isinstance(value, str) and "${" not in value:
-                self.faults.append(f"{key}.{name}: looks like a secret; put it into env_file, or write ${{{name}}}")
+    @property
+    def _base(self) -> Path:
+        """What relative paths of the file are relative to."""
+        return self.file.parent if self.file else Path.cwd()
 
-    def _site(self, key: str, table: Any, here: bool) -> ToolkitSite:
+    def _refuse_secrets(self, prefix: str, table: Mapping[str, Any]) -> None:
+        for name, way in secrets_in(table, self.env):
+            self.faults.append(f"{prefix}{name}: looks like a secret, and would be stored with each run; {way}")
+
+    def _site(self, key: str, table: Any, base: Path | None) -> ToolkitSite:
         if not isinstance(table, dict):
             self.faults.append(f"{key}: wants a table")
             return ToolkitSite()
         ours = {f.name for f in fields(_SiteTable)}
-        flat = self._read(_SiteTable, {k: v for k, v in table.items() if k in ours}, f"{key}.", {"repo": here})
+        flat = self._read(
+            _SiteTable,
+            {k: v for k, v in table.items() if k in ours},
+            f"{key}.",
+            {
+                "repo": partial(target_paths.on_target, base=base),
+                "prefix": partial(target_paths.word, base=base),
+                "volumes": target_paths.in_container,
+            },
+        )
+        self._refuse_secrets(f"{key}.", table)
         settings = {k: self._expanded(v, f"{key}.{k}") for k, v in table.items() if k not in ours}
         return ToolkitSite(settings=settings, **asdict(flat, recurse=False)) if flat else ToolkitSite()
 
-    def _path(self, text: str, key: str, here: bool) -> str:
-        """A path on this machine is relative to the file; what another host's would be relative to, nobody knows."""
-        path = Path(text).expanduser() if here else Path(text)
-        if here:
-            return str((self.file.parent if self.file else Path.cwd()) / path)
-        if not path.is_absolute():
-            self.faults.append(f"{key}: {text!r} is not an absolute path on the host")
-        return text
+    def _path(self, value: Any, key: str, check: Callable[[str], str]) -> Any:
+        """A path, or several, as they are used."""
+        if isinstance(value, tuple):
+            return tuple(self._path(item, key, check) for item in value)
+        try:
+            return check(value)
+        except ValueError as wrong:
+            self.faults.append(f"{key}: {wrong}")
+            return value
 
     def _read(
-        self, cls: type[Any], table: Mapping[str, Any], prefix: str, paths: Mapping[str, bool] | None = None
+        self,
+        cls: type[Any],
+        table: Mapping[str, Any],
+        prefix: str,
+        paths: Mapping[str, Callable[[str], str]] | None = None,
     ) -> Any:
         """One table by one class. Environment variables win over the file; None when it has faults.
 
-        `paths` names the keys that are paths, and whether they are on this machine.
+        `paths` names the keys that are paths, and what checks and expands each.
         """
         values = {k: v if k == "env" else self._expanded(v, prefix + k) for k, v in table.items()}
         sources = dict.fromkeys(values, str(self.file))
@@ -321,9 +357,9 @@ class _Reader:
         if reading.instance is None:
             return None
         said = asdict(reading.instance, recurse=False)
-        for name, here in (paths or {}).items():
+        for name, check in (paths or {}).items():
             if said[name] is not None:
-                said[name] = self._path(said[name], prefix + name, here)
+                said[name] = self._path(said[name], prefix + name, check)
         for name, value in said.items():
             if name in sources or not prefix.startswith("targets."):
                 self.settings.append(Setting(prefix + name, value, sources.get(name, "default")))
@@ -349,4 +385,4 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 def _absolute_url(url: str, home: Path) -> str:
     """A relative SQLite file lies in the data folder."""
     file = url.removeprefix("sqlite:///")
-    return f"sqlite:///{home / file}" if file != url else url
+    return f"sqlite:///{home / Path(file).expanduser()}" if file != url else url

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from attrs import evolve
+
+from cosmos_core import target_paths
 from cosmos_core.config import Target, ToolkitSite
 from cosmos_core.errors import ConfigError, UsageError
 from cosmos_core.parameters import read, unstructure
@@ -33,14 +38,27 @@ def site_of(target: Target, toolkit: Toolkit, file: Path | None) -> ToolkitSite:
         )
     said = target.site_of(toolkit.name) or ToolkitSite()
     reading = read(toolkit.settings, said.settings, field_prefix=f"{table}.")
-    if reading.problems:
-        faults = "; ".join(f"{p.field}: {p.message} {p.hint}".strip() for p in reading.problems)
-        raise ConfigError(f"{file}: {faults}", hint="correct that and try again")
+    faults = [f"{p.field}: {p.message} {p.hint}".strip() for p in reading.problems]
+    paths: dict[str, PurePosixPath] = {}
+    base = (file.parent if file else Path.cwd()) if target.host is None else None
+    for name, path in paths_in(reading.instance).items():
+        try:
+            paths[name] = PurePosixPath(target_paths.on_target(str(path), base))
+        except ValueError as wrong:
+            faults.append(f"{table}.{name}: {wrong}")
+    if faults:
+        raise ConfigError(f"{file}: {'; '.join(faults)}", hint="correct that and try again")
     return ToolkitSite(
         kind=toolkit.name,
         image=said.image or toolkit.image if target.runtime == "docker" else None,
         repo=said.repo,
         prefix=toolkit.prefix if said.prefix is None else said.prefix,
         volumes=toolkit.volumes if said.volumes is None else said.volumes,
-        settings=unstructure(reading.instance),
+        settings=unstructure(evolve(reading.instance, **paths)),
     )
+
+
+def paths_in(settings: Any) -> Mapping[str, PurePosixPath]:
+    """Those of a toolkit's own settings that are paths on the target."""
+    values = ((a.name, getattr(settings, a.name)) for a in getattr(settings, "__attrs_attrs__", ()))
+    return {name: value for name, value in values if isinstance(value, PurePosixPath)}

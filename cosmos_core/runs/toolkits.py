@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from attrs import evolve, frozen
 
@@ -14,6 +14,7 @@ from cosmos_core.errors import CosmosError, PluginError, Refused
 from cosmos_core.models import Model, Models
 from cosmos_core.parameters import nearest, read
 from cosmos_core.runs.plan import Plan, Planner
+from cosmos_core.runs.sites import paths_in
 from cosmos_core.runs.wish import Wish
 from cosmos_core.runs.work import Work, work_of
 from cosmos_core.targets import Hosts
@@ -62,11 +63,11 @@ class Installed:
     @property
     def settings(self) -> Mapping[str, str]:
         """Those of its settings that are paths on the host."""
-        if self.toolkit is None or self.site is None:
+        site = self.work.config.toolkit if self.work else self.site
+        if self.toolkit is None or site is None:
             return {}
-        instance = read(self.toolkit.settings, self.site.settings).instance
-        values = ((a.name, getattr(instance, a.name)) for a in getattr(instance, "__attrs_attrs__", ()))
-        return {name: str(value) for name, value in values if isinstance(value, PurePosixPath)}
+        instance = read(self.toolkit.settings, site.settings).instance
+        return {name: str(path) for name, path in paths_in(instance).items()}
 
     @property
     def needs(self) -> Mapping[str, str]:

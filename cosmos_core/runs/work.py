@@ -9,7 +9,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -19,6 +19,7 @@ from cosmos_core.errors import ConfigError
 from cosmos_core.models import Model, Models
 from cosmos_core.parameters import Reading, read
 from cosmos_core.runs.plan import ExecutionConfig, as_input, as_site, config_of, without
+from cosmos_core.runs.sites import paths_in
 from cosmos_core.store.records import InputRecord, PromptRecord, RunRecord
 from cosmos_core.targets.docker import Container, Mount, container
 from cosmos_core.targets.process import process
@@ -102,16 +103,8 @@ class Work:
             yield Mount(source=repo, to=self.toolkit.workdir)
         for path in self.config.target.mounts:
             yield Mount(source=path, to=path)
-        for path in self._settings_paths():
+        for path in map(str, paths_in(self.job.site.settings).values()):
             yield Mount(source=path, to=path, read_only=True)
-
-    def _settings_paths(self) -> Iterator[str]:
-        """Those of the toolkit's settings that are paths on the host."""
-        settings = self.job.site.settings
-        for setting in getattr(settings, "__attrs_attrs__", ()):
-            value = getattr(settings, setting.name)
-            if isinstance(value, PurePosixPath):
-                yield str(value)
 
     def record_of(self, wanted: Input) -> InputRecord:
         """What the prompt remembers of an input."""

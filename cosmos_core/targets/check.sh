@@ -18,6 +18,7 @@ told() { # ANSWER COMMAND...: what a program says, then its exit code
     return "$code"
 }
 present() { # the nearest folder above that is there
+    case $1 in /*) ;; *) set -- "$PWD/$1" ;; esac # or it would never get shorter
     set -- "${1%/}"
     while [ -n "$1" ] && [ ! -d "$1" ]; do set -- "${1%/*}"; done
     echo "${1:-/}"

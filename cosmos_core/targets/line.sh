@@ -17,6 +17,11 @@ is_ticket() { # FILE; then `number` is its place
 
 ticket=
 join_line() {
+    case $line in /*) ;; *) # a folder of each job's own would be no line at all
+        echo "$line, where jobs should wait for GPUs, is no absolute path: correct lock_dir" > refused
+        return 1
+        ;;
+    esac
     (umask 022 && mkdir -p "${line%/*}/" && umask 0 && mkdir -m 1777 "$line") 2>/dev/null
     [ -h "$line" ] || (umask 022 && set -C && : > "$line/line") 2>/dev/null
     if ! command -v flock > /dev/null; then

@@ -230,10 +230,76 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: py
     assert site.repo == str(tmp_path / "repo")
 
 
-def test_paths_of_another_host_have_to_be_whole(tmp_path: Path) -> None:
-    said = refused(tmp_path, '[targets.a]\nhost = "h"\nwork_dir = "work"\n[targets.a.toolkits.t]\nrepo = "repo"\n')
-    assert "targets.a.work_dir" in said
-    assert "targets.a.toolkits.t.repo" in said
+PATHS = {
+    "work_dir": '"{}"',
+    "lock_dir": '"{}"',
+    "mounts": '["/data", "{}"]',
+    "docker": '["sudo", "{}"]',
+    "toolkits.t.repo": '"{}"',
+    "toolkits.t.prefix": '["{}", "run"]',
+}
+
+
+def table_with(key: str, value: str, host: str = "") -> str:
+    """A target with one setting, on a host or on this machine."""
+    table, _, name = f"targets.a.{key}".rpartition(".")
+    lines = ["[targets.a]", *([f'host = "{host}"'] if host else []), 'work_dir = "/w"']
+    if name == "work_dir":
+        lines.pop()
+    lines += [f"[{table}]"] if table != "targets.a" else []
+    return "\n".join([*lines, f"{name} = {value}"])
+
+
+@pytest.mark.parametrize("key", PATHS)
+@pytest.mark.parametrize("path", ["~/x", "x", "./x", "", "/a\\nb"])
+def test_paths_on_another_host_have_to_be_absolute(tmp_path: Path, key: str, path: str) -> None:
+    text = table_with(key, PATHS[key].format(path), "h")
+    if key.endswith(("docker", "prefix")) and not path.startswith("~"):
+        load(tmp_path, text)  # a program, found by its name
+    else:
+        assert f"targets.a.{key}: " in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("key", PATHS)
+def test_paths_on_this_machine_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+
+    def read_as(path: str) -> str:
+        target = load(tmp_path, table_with(key, PATHS[key].format(path))).target("a")
+        *_, name = key.split(".")
+        value = getattr(target.toolkits["t"] if key.startswith("toolkits") else target, name)
+        return value if isinstance(value, str) else next(word for word in value if "x" in word)
+
+    assert read_as("~/x") == str(tmp_path / "me" / "x")
+    if not key.endswith(("docker", "prefix")):
+        assert read_as("x") == str(tmp_path / "x")
+    assert read_as("/x") == "/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("gpus = -1", "gpus"),
+        ("gpus = [0, -1]", "gpus"),
+        ("gpus = [0, 0]", "gpus"),
+        ("gpus = true", "gpus"),
+        ("gpus = [false]", "gpus"),
+        ("gpus = 1.5", "gpus"),
+        ('mounts = ["/data:/data"]', "mounts"),
+        ('mounts = ["/data", "/data"]', "mounts"),
+        ('toolkits.t.volumes = ["workspace/.venv"]', "toolkits.t.volumes"),
+        ('toolkits.t.volumes = ["/data:/workspace/.venv"]', "toolkits.t.volumes"),
+        ('env_file = "~no-such-user/a.env"', "env_file"),
+    ],
+)
+def test_a_target_that_no_job_could_use_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    assert f"targets.a.{key}: " in refused(tmp_path, f"[targets.a]\n{text}\n")
+
+
+def test_a_database_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    url = load(tmp_path, '[store]\nurl = "sqlite:///~/cosmos.db"\n').store_url
+    assert url == f"sqlite:///{tmp_path / 'me' / 'cosmos.db'}"
 
 
 def test_the_simulator_can_be_switched_off(tmp_path: Path) -> None:
@@ -260,3 +326,48 @@ def test_a_secret_is_not_written_where_runs_keep_it(tmp_path: Path) -> None:
     assert "hf_abc" not in words
     target = load(tmp_path, text.replace("hf_abc", "${HF_TOKEN}")).targets["here"]
     assert target.env["HF_TOKEN"] == "${HF_TOKEN}"  # expanded when a job starts, and stored as it stands here
+
+
+SHAPES = {
+    "HUB": "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567",
+    "http_proxy": "http://me:hush-hush@proxy.example.org:3128",
+    "MODEL_SERVER": "sk-proj-Abcdefghijklmnop1234567890",
+    "CI": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+    "BUCKET": "AKIAIOSFODNN7EXAMPLE",
+    "NGC": "nvapi-abcdefghijklmnopqrstuvwxyz012345",
+    "EXTRA_HEADERS": "Authorization: Bearer abcdefghijklmnop",
+    "IDENTITY": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "DB_PASSWD": "hush-hush",
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("place", ["env", "prefix", "setting"])
+def test_a_secret_is_known_by_its_value_wherever_it_stands(tmp_path: Path, name: str, place: str) -> None:
+    if name == "DB_PASSWD" and place != "env":
+        return  # known by its name only
+    text = {
+        "env": f'[targets.a]\nenv = {{ {name} = "{SHAPES[name]}" }}\n',
+        "prefix": f'[targets.a.toolkits.t]\nprefix = ["env", "{name}={SHAPES[name]}"]\n',
+        "setting": f'[targets.a.toolkits.t]\nurl = "${{{name}}}"\n',  # filled in, and stored, when the file is read
+    }[place]
+    words = refused(tmp_path, text, **{name: SHAPES[name]})
+    assert "looks like a secret" in words
+    assert "env_file" in words
+    assert SHAPES[name] not in words
+
+
+def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
+    taken = {
+        "TOKENIZERS_PARALLELISM": "false",
+        "MAX_TOKENS": "512",
+        "HF_TOKEN_PATH": "/data/hf/token",
+        "HF_HUB_ENABLE_HF_TRANSFER": "1",
+        "HF_HOME": "/data/hf_checkpoints_of_everybody",
+        "http_proxy": "http://proxy.example.org:3128",
+        "CUDA_HOME": "/usr/local/cuda-12.8",
+        "with_password": "http://me:${PROXY_PASSWORD}@proxy.example.org:3128",
+        "NGC_API_KEY": "${NGC_API_KEY}",
+    }
+    lines = "\n".join(f'{name} = "{value}"' for name, value in taken.items())
+    assert load(tmp_path, f"[targets.a.env]\n{lines}\n").targets["a"].env == taken

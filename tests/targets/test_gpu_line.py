@@ -215,3 +215,12 @@ def test_many_at_once_never_share_a_gpu(jobs: Jobs, line: Path, tmp_path: Path) 
     assert not held
     until(lambda: not list(itertools.chain.from_iterable(keepers(job.path) for job in made)))
     assert tickets(line) == []
+
+
+@pytest.mark.parametrize("folder", ["~/.locks", "locks"])
+def test_a_line_of_each_jobs_own_would_be_none(jobs: Jobs, folder: str) -> None:
+    job = waiter(jobs, GpuWish(count=1, allowed=(0,), lock_dir=folder, if_busy="wait", owner="user=me store=s"))
+    until(lambda: has(job, "refused"))
+    until(lambda: job.look().state == "idle")
+    assert "no absolute path: correct lock_dir" in Path(job.at("refused")).read_text()
+    assert not Path(job.at(folder)).exists()

@@ -151,6 +151,17 @@ def test_a_system_that_ends_what_users_leave_running(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin"]
 
 
+def test_a_look_at_folders_that_are_not_absolute_ends(
+    host: ByShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    facts = find_out(
+        host, Wanted(), work_dir="a/b", lock_dir="~/c", docker=None, store_id="s", hf_home=None, patience=5
+    )
+    assert facts.work_dir.present == str(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_programs_that_hang_are_left_alone(host: ByShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = stub(tmp_path, monkeypatch, "nvidia-smi", "sleep 60")
 
