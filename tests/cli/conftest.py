@@ -1,11 +1,10 @@
-"""A `cosmos` of one's own: a real process, a data folder and a working folder that nobody else has."""
+"""A `cosmos` of one's own: real processes, a data folder and a working folder that nobody else has."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_cosmos
 
 from cosmos_core.demo import make_clip
 
@@ -50,16 +50,7 @@ class Shell:
         return [sys.executable, "-m", "cosmos_core", *map(str, args)]
 
     def __call__(self, *args: str | Path, stdin: str = "", **env: str) -> Ended:
-        done = subprocess.run(
-            self.argv(*args),
-            cwd=self.cwd,
-            env={**self.environ, **env},
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
+        done = warm_cosmos.run(list(map(str, args)), cwd=self.cwd, env={**self.environ, **env}, stdin=stdin)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def json(self, *args: str | Path, **env: str) -> Any:

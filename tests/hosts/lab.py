@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_cosmos
 from attrs import frozen
 from real_parts import GpuHost
 from real_processes import until as until
@@ -100,7 +101,7 @@ class Laptop:
         return cosmos.execute(self.store_run(cosmos, **wish).id)
 
     def popen(self, *words: str | Path) -> subprocess.Popen[str]:
-        """`cosmos WORDS`, begun."""
+        """`cosmos WORDS`, begun: a process that may be stopped and killed."""
         return subprocess.Popen(
             [sys.executable, "-m", "cosmos_core", *map(str, words)],
             env=self.environ,
@@ -113,9 +114,8 @@ class Laptop:
 
     def __call__(self, *words: str | Path) -> Ended:
         """`cosmos WORDS`, ended."""
-        process = self.popen(*words)
-        out, err = process.communicate(timeout=90)
-        return Ended(process.returncode, out, err)
+        done = warm_cosmos.run(list(map(str, words)), cwd=self.folder, env=self.environ, timeout=90)
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     def dies(self, run_id: str, what: str, nth: int, when: str) -> None:
         """A client that executes a run and is killed at that point."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+import warm_cosmos
 from test_transfer_reading import PATHS, TRANSFER25, original, single_view, without_names
 
 from cosmos_core.demo import make_clip
@@ -62,10 +62,8 @@ def spec(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("spec", single_view(), ids=lambda path: str(path.relative_to(TRANSFER25)), indirect=True)
 def test_goes_through_and_holds_the_same_values(spec: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    argv = [sys.executable, "-m", "cosmos_core", "run", "--model", "transfer", "--spec", str(spec)]
-    done = subprocess.run(
-        [*argv, "--dry-run", "--out", str(out), "--json"], capture_output=True, text=True, check=False
-    )
+    words = ["run", "--model", "transfer", "--spec", str(spec), "--dry-run", "--out", str(out), "--json"]
+    done = warm_cosmos.run(words, cwd=tmp_path, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads(done.stdout)
     documents = document.get("items", [document])
