@@ -72,8 +72,8 @@ class Errand:
         if not self._framed.ended:
             raise cut_off(self._connection, self._framed)
 
-    def finish(self, stdin: bytes = b"") -> Completed:
-        """Give it all its input and wait for its end."""
+    def finish(self, stdin: bytes = b"", *, most: int = _MOST_SAID) -> Completed:
+        """Give it all its input and wait for its end; TargetUnusable once it says more than so many bytes."""
         writer = threading.Thread(target=self._write, args=(stdin,), daemon=True)
         if len(stdin) > _INLINE:
             writer.start()  # it may want to be read from before it takes all
@@ -83,9 +83,9 @@ class Errand:
         for more_out, more_err in self.pieces():
             out += more_out
             err += more_err
-            if len(out) + len(err) > _MOST_SAID:
+            if len(out) + len(err) > most:
                 raise TargetUnusable(
-                    f"{self._connection.label} says more than {_MOST_SAID >> 20} MiB where a few lines were asked for",
+                    f"{self._connection.label} says more than {most >> 20} MiB where a few lines were asked for",
                     hint="look at what it runs there",
                 )
         close(self._channel)

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.host import Span, Stat
-from cosmos_core.targets.ssh.frames import chunks, quote, quoted
+from cosmos_core.targets.ssh.frames import MOST, chunks, quote, quoted
 from cosmos_core.targets.ssh.words import ABSENT, complaint, refusal
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def below(line: Line, path: str) -> Mapping[str, int]:
     root = path.rstrip("/") + "/"
     end = secrets.token_hex(16)
     # without the slash, lest a link in the folder's place be followed
-    done = line.ask(f"find {quote(root[:-1])} -type f -exec stat -c {quote(_FORMAT + end)} -- {{}} +")
+    # thousands of files take their time: small questions must not wait behind them
+    with line.errand(f"find {quote(root[:-1])} -type f -exec stat -c {quote(_FORMAT + end)} -- {{}} +") as errand:
+        done = errand.finish(most=MOST)
     if said := complaint(done.err, ignore=ABSENT):
         raise refusal(line.name, "look into", path, said)
     return dict(sorted(_below(root, records(done.out, end))))

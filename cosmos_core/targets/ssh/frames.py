@@ -29,7 +29,9 @@ SHELL = f"{_PROLOGUE}{C_LOCALE}" + 'while IFS= read -r l; do eval "$l"; done'
 
 _NOISE_KEPT = 2000
 _MOST_NOISE = 16 << 20
-_MOST = 1 << 29  # of an answer: what a few million files take
+MOST = 1 << 29
+"""Bytes of an answer: what a few million files take."""
+
 _CODE = re.compile(rb" ([0-9]{1,3})\s*")
 
 
@@ -142,7 +144,7 @@ class Question:
     def feed(self, out: bytes, err: bytes) -> tuple[bytes, bytes]:
         """Take what came in. On standard error there is only noise."""
         self._got += out if self.begun or out else err[-_NOISE_KEPT:]
-        if len(self._got) > (_MOST if self.begun else _MOST_NOISE):
+        if len(self._got) > (MOST if self.begun else _MOST_NOISE):
             raise TargetUnusable(
                 f"the host says more than {len(self._got) >> 20} MiB where a few words were asked for",
                 hint="look at the start-up files and the login shell there",

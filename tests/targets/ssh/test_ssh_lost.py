@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from real_parts import HostFolder, MakeSshd, Sshd, SshHome
 from real_processes import children_of, command_of, program_of, until
+from real_session import open_folder
 from ssh_hosts import MakeHost, configure
 
 from cosmos_core.errors import TargetUnusable
@@ -359,6 +360,31 @@ def test_transfers_do_not_hold_up_questions_and_commands(ada: SshHost, there: Pa
         go_on.set()
         assert len({one.result() for one in sending}) == 1
     assert set(ada.list(str(there)).values()) == {8 << 20}
+
+
+def test_a_long_listing_does_not_hold_up_questions(
+    host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, host_folder: HostFolder
+) -> None:
+    programs = open_folder(host_folder.path / "bin")
+    begun, go_on = (programs / name for name in ("begun", "go-on"))
+    for pipe in (begun, go_on):
+        os.mkfifo(pipe)
+        pipe.chmod(0o666)
+    find = programs / "find"
+    find.write_text(f'#!/bin/sh\necho > {begun}\nread line < {go_on}\nexec /usr/bin/find "$@"\n', encoding="utf-8")
+    find.chmod(0o755)
+    eve = ssh_home.accounts["eve"]
+    ssh_home.lead_to(sshd(f"Match user {eve.user}", f"SetEnv PATH={programs}:/usr/bin:/bin"))
+    far = host("eve")
+    mine = host_folder.of(eve)
+    far.lay_out(str(mine), Tree(files=[("a", b"1", 0o600)]))
+    with ThreadPoolExecutor(1) as pool:
+        listing = pool.submit(far.list, str(mine))
+        begun.read_text(encoding="utf-8")
+        assert far.stat([str(mine)])
+        assert not listing.done()
+        go_on.write_text("\n", encoding="utf-8")
+        assert listing.result() == {"a": 1}
 
 
 def test_more_commands_at_once_than_the_server_has_sessions(host: MakeHost, ssh_home: SshHome, sshd: MakeSshd) -> None:
