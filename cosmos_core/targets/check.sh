@@ -53,7 +53,7 @@ look_at_path() {
     if [ -d "$1" ]; then
         ! { [ -r "$1" ] && [ -x "$1" ]; } || seen=folder
     elif [ -r "$1" ]; then
-        seen=file
+        seen='file'
     fi
     say "path $seen $1"
 }
@@ -103,13 +103,15 @@ done
 
 [ -n "$hf_home" ] || hf_home=${HF_HOME:-$HOME/.cache/huggingface}
 token=none
-[ ! -s "$hf_home/token" ] || token=file
+[ ! -s "$hf_home/token" ] || token='file'
 [ -z "$HF_TOKEN" ] || token=environment
 say "hf $token $(space "$hf_home") $hf_home"
+# shellcheck disable=SC2010  # names of Hugging Face's own cache
 [ ! -d "$hf_home/hub" ] || ls "$hf_home/hub" | grep -c '^models--'
 
 ask_docker() {
     told docker docker version --format '{{.Client.Version}} {{.Server.Version}}' || return
+    # shellcheck disable=SC2016  # the template is Docker's
     told runtimes docker info --format '{{range $name, $_ := .Runtimes}}{{$name}} {{end}}'
     say "hook $(command -v nvidia-container-runtime-hook) $(ls /etc/cdi/nvidia* /var/run/cdi/nvidia* 2> /dev/null | head -n 1)"
     told containers docker ps --all --filter "label=cosmos.store=$store" --format '{{.Names}}'

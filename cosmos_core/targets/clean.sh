@@ -29,6 +29,7 @@ look_at_jobs() {
     for folder in "$work_dir"/jobs/*/; do
         folder=${folder%/}
         ours "$folder" || continue
+        # shellcheck disable=SC2046  # split on purpose
         set -- $(state_of "$folder")
         # the files that it shares with the cache, by their inodes
         shared=$(find "$folder/inputs" -type f -links +1 -exec stat -c %i {} + 2> /dev/null | tr '\n' ' ')

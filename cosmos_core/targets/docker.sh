@@ -12,6 +12,7 @@ ask() { # a daemon that hangs is one that does not answer
 
 # phase: running exited created ... as Docker says; none: it is not there; away: nobody answers. Then code, oom.
 inspect() {
+    # shellcheck disable=SC2046  # split on purpose
     set -- $(ask inspect --type container --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$container")
     phase=$1 code=$2 oom=$3
     [ -z "$phase" ] || return 0

@@ -17,6 +17,7 @@ boot() {
 born() {
     if [ -d /proc/self ]; then
         { read -r told < "/proc/$1/stat"; } 2>/dev/null || return
+        # shellcheck disable=SC2086  # split on purpose
         set -- ${told##*) }
         [ "$1" = Z ] || echo "${20}"
     else
@@ -33,6 +34,7 @@ newest_claim() {
 keeper_lives() {
     newest_claim
     [ "$claims" -gt 0 ] || return
+    # shellcheck disable=SC2046  # split on purpose
     set -- $(readlink "claim.$claims")
     [ $# -gt 0 ] || exit 1 # it cannot be read, as where no more processes can be started: nothing is known then
     [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ] && keeper=$1
@@ -45,10 +47,12 @@ processes() {
     if [ -d /proc/self ]; then
         grep -lsxzF "COSMOS_JOB=$job" /proc/[0-9]*/environ | cut -d/ -f3
         for one in /proc/[0-9]*; do
+            # shellcheck disable=SC3013  # dash, busybox and bash all have -ef
             [ ! "$one/fd/1" -ef run.log ] || echo "${one#/proc/}"
         done
     else
         newest_claim
+        # shellcheck disable=SC2046  # split on purpose
         set -- $(readlink "claim.$claims")
         pgrep -g "${1:-0}" | grep -vx "${1:-0}"
     fi
@@ -57,6 +61,7 @@ end_processes() { # TERM, wait, KILL
     tenths=0
     signal=TERM
     while left=$(processes) && [ -n "$left" ]; do
+        # shellcheck disable=SC2086  # split on purpose
         kill -"$signal" $left 2>/dev/null
         sleep 0.1 2>/dev/null || sleep 1
         tenths=$((tenths + 1))

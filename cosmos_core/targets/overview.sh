@@ -29,6 +29,7 @@ ask_docker() {
 tell_users() { # PID...
     for pid; do
         [ -d "/proc/$pid" ] || continue
+        # shellcheck disable=SC2046  # split on purpose
         set -- $(ls -ld "/proc/$pid")
         job=$(tr '\0' '\n' < "/proc/$pid/environ" | sed -n 's/^COSMOS_JOB=//p')
         container=$(sed -n 's/.*\([0-9a-f]\{64\}\).*/\1/p' "/proc/$pid/cgroup" | head -n 1)
@@ -53,6 +54,7 @@ tell_line() (
         if [ -n "$locks" ]; then
             if (flock -s -n 9) 9< "$ticket"; then life=dead; else life=alive; fi
         fi
+        # shellcheck disable=SC2046  # split on purpose
         set -- $(stat -c '%Y %U' "$ticket" || stat -f '%m %Su' "$ticket")
         case $1 in
         '') continue ;; # it went while we looked
@@ -90,8 +92,10 @@ tell_jobs() { # FOLDER...: these, and all that have no end
 
 say "host $began $(uname -n)"
 # nvidia-smi takes a second or two on many hosts: programs that are slow work at the same time, behind one another's pipes
+# shellcheck disable=SC2086  # split on purpose
 told apps $limit nvidia-smi --query-compute-apps=gpu_uuid,pid,used_memory --format=csv,noheader,nounits | {
     ask_docker | {
+        # shellcheck disable=SC2086  # split on purpose
         told gpus $limit nvidia-smi --format=csv,noheader,nounits \
             --query-gpu=index,uuid,driver_version,name,memory.total,memory.used,utilization.gpu
         tell_line
@@ -100,6 +104,7 @@ told apps $limit nvidia-smi --query-compute-apps=gpu_uuid,pid,used_memory --form
     }
     apps=$(cat)
     printf '%s\n' "$apps"
+    # shellcheck disable=SC2046  # split on purpose
     tell_users $(printf '%s\n' "$apps" | sed -n 's/^[^ ]*, *\([0-9][0-9]*\), .*/\1/p')
 }
 say end

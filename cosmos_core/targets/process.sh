@@ -23,6 +23,7 @@ start_work() { # NAME=VALUE ...
             export CUDA_VISIBLE_DEVICES
         fi
         while [ $# -gt 0 ]; do # only here: a secret called `limit` or `PATH` is the work's, not ours
+            # shellcheck disable=SC2163  # $1 is NAME=VALUE
             export "$1"
             shift
         done

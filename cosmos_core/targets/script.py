@@ -61,7 +61,7 @@ class Script:
                 f"want={self.gpus.count}",
                 f"gpus={shlex.quote(' '.join(map(str, self.gpus.allowed)))}",
                 f"line={shlex.quote(self.gpus.lock_dir)}",
-                f"if_busy={self.gpus.if_busy}",
+                f"if_busy='{self.gpus.if_busy}'",
                 f"owner={shlex.quote(self.gpus.owner)}",
             ]
         settings.append(f"work() {{\n{self.runtime.work}\n}}")

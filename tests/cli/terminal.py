@@ -10,9 +10,11 @@ import select
 import struct
 import subprocess
 import termios
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import pytest
+from real_processes import until
 
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
 
@@ -57,22 +59,34 @@ class Terminal:
 
     def until(self, there: str | Callable[[str], object], seconds: float = 30) -> str:
         """Wait until a text (or what a function looks for) has appeared."""
-        deadline = time.monotonic() + seconds
-        while not (there in self.text if isinstance(there, str) else there(self.text)):
-            assert time.monotonic() < deadline, f"{there!r} did not appear in:\n{self.text}"
+
+        def appeared() -> bool:
+            if there in self.text if isinstance(there, str) else there(self.text):
+                return True
             if not self._read(0.2) and self._process.poll() is not None:
                 assert there in self.text if isinstance(there, str) else there(self.text), self.text
+            return False
+
+        self._wait(appeared, seconds, f"{there!r} did not appear in")
         return self.text
 
     def end(self, seconds: float = 30) -> int:
         """Wait for the command's end; its exit code."""
-        deadline = time.monotonic() + seconds
-        while self._process.poll() is None:
-            assert time.monotonic() < deadline, f"did not end:\n{self.text}"
+
+        def ended() -> bool:
             self._read(0.1)
+            return self._process.poll() is not None
+
+        self._wait(ended, seconds, "did not end")
         while self._read(0):
             pass
         return self._process.returncode
+
+    def _wait(self, condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+        try:
+            until(condition, seconds)
+        except TimeoutError:
+            pytest.fail(f"{otherwise}:\n{self.text}")
 
     def _read(self, seconds: float) -> bool:
         if not select.select([self._ours], [], [], seconds)[0]:

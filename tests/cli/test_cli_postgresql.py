@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from real_parts import Postgres
-from real_processes import until
+from real_processes import HANG_S, patient, until
 
 SLOW = {"STANDIN_STEP_SECONDS": "30"}
 
@@ -79,7 +79,7 @@ def test_a_server_that_goes_while_a_run_is_watched_costs_nothing_but_a_sync(cosm
     )
     until(lambda: cosmos.json("list", "runs", "--status", "running")["items"])
     server.stop(kill=True)
-    _, told = watching.communicate(timeout=60)
+    _, told = watching.communicate(timeout=HANG_S)
     assert watching.returncode == 4, told
     assert "cannot be reached" in told
     assert "cosmos sync" in told
@@ -117,4 +117,4 @@ def test_completion_says_nothing_and_asks_no_server(there, shared_postgres):
     said = there(**words)
     assert (said.code, said.err) == (0, "")
     assert "rs_" not in said.out
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patient(5)

@@ -15,7 +15,7 @@ from attrs import define, field
 from real_accounts import Accounts
 from real_dockerd import Dockerd
 from real_gpus import Gpus, Stubs
-from real_processes import environment_of, everything, kill_all
+from real_processes import HANG_S, environment_of, everything, kill_all
 from real_session import open_folder
 from real_ssh_home import SshHome
 from real_sshd import Sshd
@@ -78,7 +78,7 @@ class World:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=90,
+            timeout=HANG_S,
         )
         said = done.stdout.replace("\r", "")
         if answer:  # the terminal shows it as it comes, which is before the question

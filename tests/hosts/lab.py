@@ -15,6 +15,7 @@ import pytest
 import warm_cosmos
 from attrs import frozen
 from real_parts import GpuHost
+from real_processes import HANG_S
 from real_processes import until as until
 
 from cosmos_core import Cosmos
@@ -114,7 +115,7 @@ class Laptop:
 
     def __call__(self, *words: str | Path) -> Ended:
         """`cosmos WORDS`, ended."""
-        done = warm_cosmos.run(list(map(str, words)), cwd=self.folder, env=self.environ, timeout=90)
+        done = warm_cosmos.run(list(map(str, words)), cwd=self.folder, env=self.environ)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def dies(self, run_id: str, what: str, nth: int, when: str) -> None:
@@ -126,7 +127,7 @@ class Laptop:
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=HANG_S,
         )
         assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 

@@ -14,7 +14,7 @@ import pytest
 from lab import ENDLESS, SLOW, Laptop, job_folder, owned, until, whole
 from real_clock import by_clock
 from real_parts import GpuHosts, real
-from real_processes import environment_of, everything
+from real_processes import HANG_S, environment_of, everything
 from real_session import program
 
 MakeLaptop = Callable[..., Laptop]
@@ -32,7 +32,7 @@ def test_a_database_that_somebody_holds_is_waited_for(gpu_host: GpuHosts, laptop
         until((job_folder(host, cosmos.store.run(run.id)) / "exit_code").exists)  # and nobody can write that down
         assert moving.poll() is None
         database.execute("rollback")
-    _, said = moving.communicate(timeout=60)
+    _, said = moving.communicate(timeout=HANG_S)
     assert moving.returncode == 0, said
     assert "locked" not in said
     whole(cosmos.store.run(run.id), host)
@@ -66,7 +66,7 @@ def test_a_clock_that_is_moved_meanwhile_changes_nothing(gpu_host: GpuHosts, lap
     clock.write_text(f"{off}\n")
     second = client("wait", run.id)
     for one in (first, second):
-        _, said = one.communicate(timeout=60)
+        _, said = one.communicate(timeout=HANG_S)
         assert one.returncode == 0, said
     done = cosmos.store.run(run.id)
     whole(done, host)

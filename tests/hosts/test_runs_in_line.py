@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from lab import Laptop, job_folder, until, whole
 from real_parts import Accounts, GpuHost, GpuHosts, MakeDockerd
+from real_processes import HANG_S
 
 from cosmos_core.store.records import Queue, RunRecord
 
@@ -75,7 +76,7 @@ def test_ten_runs_for_two_gpus_from_two_people(
         asked.append((mine, host, run))
     followers = [mine.popen("sync", "--follow") for mine in laptops]
     for follower in followers:
-        _, err = follower.communicate(timeout=90)
+        _, err = follower.communicate(timeout=HANG_S)
         assert follower.returncode == 0, err
     for mine, host, run in asked:
         done = mine.cosmos().store.run(run.id)
@@ -113,7 +114,7 @@ def test_the_place_in_line_is_seen(gpu_host: GpuHosts, laptop: MakeLaptop) -> No
         seen.append(json.loads(follower.stderr.readline()))
     assert seen[-1]["queue"] is None
     assert mine("cancel", third["id"]).code == 0
-    follower.communicate(timeout=60)
+    follower.communicate(timeout=HANG_S)
     assert follower.returncode == 1
 
 
@@ -142,7 +143,7 @@ def test_a_waiter_that_loses_its_keeper_while_somebody_watches(gpu_host: GpuHost
     watcher = mine.popen("inference", second.id)
     waiting = until(lambda: run if (run := cosmos.store.run(second.id)).queue else None)
     os.kill(int((job_folder(host, waiting) / "claim.1").readlink().name.split()[0]), 9)
-    _, err = watcher.communicate(timeout=60)
+    _, err = watcher.communicate(timeout=HANG_S)
     assert watcher.returncode == 0, err
     whole(cosmos.store.run(second.id), host)
     assert (job_folder(host, waiting) / "claim.2").is_symlink()

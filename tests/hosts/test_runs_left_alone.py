@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lab import ENDLESS, SLOW, Laptop, containers, job_folder, owned, until, whole
 from real_parts import GpuHost, GpuHosts, MakeSshd, SshHome
+from real_processes import HANG_S
 
 from cosmos_core.store.records import RunRecord
 
@@ -135,7 +136,7 @@ def test_ctrl_c_detaches_and_a_second_one_cancels(gpu_host: GpuHosts, laptop: Ma
     while "Ctrl-C again" not in heard:
         heard += client.stderr.readline()
     client.send_signal(signal.SIGINT)
-    _, rest = client.communicate(timeout=60)
+    _, rest = client.communicate(timeout=HANG_S)
     assert client.returncode == 130
     assert "is cancelled" in rest
     run = cosmos.store.run(cosmos.resolve("@last"))
@@ -175,7 +176,7 @@ def test_an_unreachable_host_pauses_the_run_and_the_job_goes_on(
     (run,) = until(lambda: [r for r in cosmos.store.unfinished() if r.status == "running"])
     server.stop()
     server.drop_connections()
-    out, err = client.communicate(timeout=60)
+    out, err = client.communicate(timeout=HANG_S)
     assert client.returncode == 4, err
     run = cosmos.store.run(run.id)
     assert (run.status, run.reachable) == ("running", False)
@@ -279,6 +280,6 @@ def test_a_laptop_that_slept_does_not_start_it_again(gpu_host: GpuHosts, laptop:
     until(lambda: cosmos.store.lease_is_free(job_id, datetime.now(UTC)), seconds=40)
     whole(cosmos.follow(run.id), host)
     sleeper.send_signal(signal.SIGCONT)
-    out, err = sleeper.communicate(timeout=60)
+    out, err = sleeper.communicate(timeout=HANG_S)
     assert sleeper.returncode == 0, err
     assert '"completed"' in out

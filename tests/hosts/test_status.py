@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from lab import Laptop, job_folder, until
 from real_parts import GpuHosts, Gpus, SshHome
+from real_processes import patient
 
 from cosmos_core import Cosmos
 from cosmos_core.store.records import RunRecord
@@ -250,7 +251,7 @@ def test_a_silent_host_holds_up_nobody(gpu_host: GpuHosts, laptop: MakeLaptop, s
     lab, silent_one = cosmos.status()
     cosmos.close()
 
-    assert time.monotonic() - began < 2 * 1.5  # waited for once; how much more it takes is measured in benchmarks/
+    assert time.monotonic() - began < patient(2 * 1.5)  # waited for once; benchmarks/ measure how much more it takes
     assert lab.reachable
     assert not silent_one.reachable
     assert "no answer" in silent_one.words or "said nothing" in silent_one.words

@@ -13,6 +13,7 @@ from attrs import evolve
 from lab import Laptop, job_folder, until, whole
 from real_link import Link
 from real_parts import GpuHost, GpuHosts, SshHome
+from real_processes import HANG_S
 
 from cosmos_core.store.records import RunRecord
 
@@ -62,7 +63,7 @@ def test_two_laptops_with_the_same_input_send_it_once(
     host = gpu_host("ada", "docker")
     both = [laptop(host, name=name) for name in ("one", "other")]
     running = [mine.popen(*words(large_clip), "--progress", "jsonl") for mine in both]
-    ended = [process.communicate(timeout=90) for process in running]
+    ended = [process.communicate(timeout=HANG_S) for process in running]
     assert [process.returncode for process in running] == [0, 0], ended
     for mine, (out, _) in zip(both, ended, strict=True):
         run = mine.cosmos().store.run(json.loads(out)["id"])
@@ -82,7 +83,7 @@ def test_a_client_killed_in_the_middle_has_sent_what_it_has_sent(
     client = mine.popen(*words(large_clip))
     (part,) = until(lambda: parts(host))
     client.kill()
-    client.communicate(timeout=30)
+    client.communicate(timeout=HANG_S)
     until(lambda: link.idle)
     had = part.stat().st_size
     link.sent = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import TypeVar
 from attrs import frozen
 
 T = TypeVar("T")
+
+HANG_S = 240.0
+"""After which a program that should have ended hangs, on however crowded a machine."""
 
 
 @frozen
@@ -106,10 +111,28 @@ def kill_all(find: Callable[[], Iterable[int]], seconds: float = 10.0) -> None:
 
 
 def until(condition: Callable[[], T], seconds: float = 30.0) -> T:
-    """The first truthy answer of `condition`; TimeoutError once the time is up."""
-    deadline = time.monotonic() + seconds
+    """The first truthy answer of `condition`; TimeoutError once the time is up, which is longer where it is crowded."""
+    began = time.monotonic()
+    limit = seconds
     while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"still {answer!r} after {seconds} s")
+        if time.monotonic() - began > limit:
+            more = patient(seconds) if limit == seconds else 0.0
+            if more <= limit:
+                raise TimeoutError(f"still {answer!r} after {limit:.0f} s")
+            limit = more
         time.sleep(0.005)
     return answer
+
+
+_QUIET_S = 0.02
+"""What a bare Python takes to start on a machine of ours that does nothing else: 10 to 15 ms, on slow ones 25."""
+
+
+def patient(seconds: float) -> float:
+    """A limit, made longer by how much slower than a quiet machine this one is at the moment; ten times at most."""
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        took.append(time.monotonic() - began)
+    return seconds * min(max(1.0, max(took) / _QUIET_S), 10.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from real_parts import Account, Dockerd, GpuHosts, Gpus, HostFolder, MakeDockerd, MakeSshd, Sshd, SshHome
-from real_processes import Process
+from real_processes import HANG_S, Process
 
 from cosmos_core.config import Config
 from cosmos_core.demo import make_clip
@@ -55,7 +55,7 @@ def test_a_server_that_comes_and_goes(ssh_home: SshHome, sshd: MakeSshd) -> None
     assert command.stdout is not None
     asleep = Process.of(int(command.stdout.readline()))
     assert mine.drop_connections() >= 2
-    command.communicate(timeout=10)
+    command.communicate(timeout=HANG_S)
     assert command.returncode == 255
     assert asleep.alive  # what was started outlives the connection
     mine.stop()

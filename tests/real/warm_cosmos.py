@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
+from real_processes import HANG_S
+
 IMPORTS = (
     "alembic.command", "av", "cattrs", "importlib.metadata", "paramiko", "rich.console", "rich.progress", "rich.table",
     "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "cosmos_core.app", "cosmos_core.cli.main",
@@ -34,7 +36,7 @@ _COLD = ("PYTHON", "LANG", "LC_", "LD_")
 
 
 def run(
-    args: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = 60.0
+    args: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = HANG_S
 ) -> subprocess.CompletedProcess[str]:
     """`cosmos ARGS` to its end, as subprocess.run does it with its output captured."""
     argv = [sys.executable, "-m", "cosmos_core", *args]

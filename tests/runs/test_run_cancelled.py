@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from real_processes import HANG_S
 from run_life import MOVE, SUICIDE, Home, processes, until
 
 from cosmos_core.errors import UsageError
@@ -59,7 +60,7 @@ def test_while_another_process_is_attached(home: Home, monkeypatch: pytest.Monke
     assert cosmos.cancel(run.id).status == "cancelled"
     folder = home.job_dir(run)
     assert not processes(folder.name)
-    out, err = client.communicate(timeout=20)
+    out, err = client.communicate(timeout=HANG_S)
     assert (out, client.returncode) == ("cancelled\n", 0), err
     kept = home.folder / "home" / "outputs" / run.id / "run.log"
     assert kept.read_bytes() == (folder / "run.log").read_bytes()

@@ -15,6 +15,7 @@ import pytest
 from hostile import CANARY, canaries, listing
 from lab import Laptop, job_folder, until, whole
 from real_parts import Account, Accounts, GpuHosts, HostFolder, SshHome
+from real_processes import patient
 
 from cosmos_core.targets.host import Tree
 from cosmos_core.targets.jobdir import JobDir
@@ -106,7 +107,7 @@ def ends(one: JobDir) -> None:
 def looked_over(ada: SshHost, there: Path, locks: Path) -> Overview:
     began = time.monotonic()
     seen = look_over(ada, work_dir=str(there), lock_dir=str(locks), docker=None, folders=(), patience=10)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < patient(15)
     return seen
 
 
@@ -189,7 +190,7 @@ def test_what_a_live_ticket_says_is_read_as_words_and_numbers_only(
             until(lambda: one.look().ahead == 1)  # she was there first, and waits for the same
             seen = looked_over(ada, there, locks)
             assert {ticket.owner for ticket in seen.line if ticket.job.startswith("jb_eve")} == {eve.user}
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < patient(30)
     until(lambda: one.look().state == "ended")
     assert canaries(locks, there) == []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hostile import open_to_others
 from lab import Laptop
+from real_processes import HANG_S
 
 from cosmos_core.private import make_file, make_folder
 from cosmos_core.runs.log import LogCopy
@@ -30,7 +31,7 @@ def with_umask(mine: Laptop, umask: int, *words: str | Path) -> None:
         umask=umask,
         check=True,
         capture_output=True,
-        timeout=90,
+        timeout=HANG_S,
     )
 
 

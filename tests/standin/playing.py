@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from real_processes import HANG_S
 
 SCRIPT = "examples/inference.py"
 
@@ -102,7 +103,7 @@ class Player:
     def run(self, *words: str, av: bool = True, **env: str) -> Played:
         """Run a whole command to its end."""
         done = subprocess.run(
-            self.command(*words, av=av), cwd=self.folder, env=environment(env), capture_output=True, timeout=60
+            self.command(*words, av=av), cwd=self.folder, env=environment(env), capture_output=True, timeout=HANG_S
         )
         return Played(done, self.folder)
 

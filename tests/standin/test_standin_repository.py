@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playing import SCRIPT, Make, environment
+from real_processes import HANG_S
 
 from cosmos_transfer.standin.repository import lay_out
 
@@ -29,7 +30,9 @@ def call(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
     env = environment({"PATH": path})
     program = shutil.which(words[0], path=path)
     assert program is not None
-    return subprocess.run([program, *words[1:]], cwd=repository, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [program, *words[1:]], cwd=repository, env=env, capture_output=True, text=True, timeout=HANG_S
+    )
 
 
 @pytest.mark.parametrize(

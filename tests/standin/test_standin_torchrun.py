@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from playing import SCRIPT, Make, Played, Player, environment
+from real_processes import HANG_S
 
 HEAD = ("torchrun", "--nproc_per_node=4", "--master_port=12341", SCRIPT)
 GOOD = ("-i", "spec.json", "-o", "outputs")
@@ -94,6 +95,6 @@ def test_sigterm_to_torchrun_ends_all_ranks(player: Player, sample: Make, failur
             assert process.poll() is None
         os.kill(process.pid, signal.SIGTERM)
         # both pipes end only when the last rank is gone
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=HANG_S)
     assert process.returncode == 1
     assert b"SignalException: Process" in errors

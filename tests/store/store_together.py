@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from real_processes import HANG_S
+
 PROCESS = Path(__file__).with_name("store_process.py")
 
 
@@ -35,7 +37,7 @@ def together(acts: Iterable[tuple[str, ...]]) -> list[str]:
             process.stdin.flush()
         said = []
         for process in processes:
-            out, err = process.communicate(timeout=300)
+            out, err = process.communicate(timeout=HANG_S)
             assert (process.returncode, err) == (0, "")
             said.append(out.strip())
         return said

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from real_parts import MakePostgres, Postgres, real
-from real_processes import until
+from real_processes import HANG_S, until
 from real_session import program
 from store_records import a_job, a_prompt, a_run, at, stored_run, submitted_run
 
@@ -57,7 +57,7 @@ def test_leases_go_by_the_servers_clock_whatever_a_laptops_says(on_server: str, 
     told = "print(time.time(), store.now().timestamp())"
     argv = [faketime, "-f", off, sys.executable, "-c", asked + told, on_server]
     began = time.time()
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=HANG_S)
     laptops, servers = map(float, done.stdout.split())
     assert not began - 1 < laptops < time.time() + 1
     assert began - 1 < servers < time.time() + 1

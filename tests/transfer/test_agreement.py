@@ -27,6 +27,7 @@ import pytest
 from attrs import evolve
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from real_processes import HANG_S
 from transfer_requests import asked, given_input, prompts, valid_requests
 
 from cosmos_core import PYTHON, Bundle, Command, Input, Job, Media, Outputs, Request, Result
@@ -147,7 +148,7 @@ class Played:
             env={**os.environ, **self.env(**orders)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=60,
+            timeout=HANG_S,
             check=False,
         )
         self.log, self.exit_code = done.stdout.decode(), done.returncode
@@ -439,7 +440,7 @@ def test_a_blocked_prompt_on_two_gpus_is_seen_before_it_hangs(tmp_path: Path, st
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=HANG_S)
     played.log += rest.decode()
     played.exit_code = process.returncode
     [outputs] = played.outputs()
