@@ -52,12 +52,17 @@ def a(value: Any) -> str:
     return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
+def another_contract(info: Any) -> str:
+    """Whether an answer to `describe` follows a contract that is newer than we, in words."""
+    if not isinstance(info, ModelInfo) or (type(info.contract) is int and info.contract <= CONTRACT):
+        return ""
+    return f"was made for contract {info.contract}; this version understands up to {CONTRACT}"
+
+
 def wrong_info(info: Any) -> str:
     """What is wrong with the answer to `describe`."""
     if not isinstance(info, ModelInfo):
         return f"answered {a(info)}, not a ModelInfo"
-    if type(info.contract) is not int or info.contract > CONTRACT:
-        return f"was made for contract {info.contract}; this version understands up to {CONTRACT}"
     if not isinstance(info.title, str) or not info.title:
         return "gives no title"
     if not isinstance(info.toolkits, tuple) or not info.toolkits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import NamedTuple
@@ -53,11 +54,27 @@ def find_plugins(entries: Iterable[EntryPoint] | None = None) -> tuple[Found, ..
     return tuple(sorted(told, key=lambda one: (one.entry.group != MODELS, one.name, one.package)))
 
 
+def metadata_of(entry: EntryPoint) -> tuple[tuple[str, str], ...]:
+    """The head of the metadata of an entry point's package, as (name, value); empty where there is no package."""
+    dist: Distribution | None = getattr(entry, "dist", None)
+    if dist is None:
+        return ()
+    # `dist.metadata` would import the email parser, 10 ms
+    text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+    lines = (line.partition(": ") for line in text.partition("\n\n")[0].splitlines())
+    return tuple((name, value) for name, colon, value in lines if colon)
+
+
+def is_editable(found: Found) -> bool:
+    """Whether a package is installed from its author's own folder (`pip install -e`)."""
+    dist: Distribution | None = getattr(found.entry, "dist", None)
+    origin = (dist.read_text("direct_url.json") if dist else None) or ""
+    return re.search(r'"editable"\s*:\s*true', origin) is not None  # PEP 610
+
+
 def _package(entry: EntryPoint) -> tuple[str, str]:
+    head = dict(metadata_of(entry))
     dist: Distribution | None = getattr(entry, "dist", None)
     if dist is None:
         return entry.value.partition(":")[0].partition(".")[0], ""
-    # the first lines hold it; `dist.metadata` would import the email parser, 10 ms
-    text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
-    head = dict(line.split(": ", 1) for line in text.partition("\n\n")[0].splitlines() if ": " in line)
     return head.get("Name") or dist.name, head.get("Version", "")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from inspect import unwrap
 from traceback import walk_tb
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import cosmos_core
 from cosmos_core.errors import PluginError
+from cosmos_core.models.bounds import Exited, Overtime, Struck
+from cosmos_core.models.discover import Found, is_editable
 
-if TYPE_CHECKING:
-    from cosmos_core.models.discover import Found
+PASSES = (KeyboardInterrupt, Struck)
+"""What passes the fence: the user's own interrupt, and the end of a call around this one. All else is a plugin's."""
 
-FENCED = (Exception, SystemExit)
-"""What a plugin may raise without harm to others. KeyboardInterrupt is the user's and passes."""
-
+UPGRADE_US = "upgrade the program (pip install --upgrade cosmos-runner)"
 _OURS = ("cosmos_core", "pluggy", "importlib")
 _ENOUGH = 500  # characters of somebody else's message
 
@@ -28,19 +30,41 @@ class PluginFailure(PluginError):  # noqa: N818  an error by its base's name
         self.found = found
 
 
-def remedy(found: Found) -> str:
-    """What a user can do about a plugin that does not work."""
-    return (
-        f"upgrade it (pip install --upgrade {found.package}) or remove it (pip uninstall {found.package}); "
-        "the others work on"
-    )
+def remedy(found: Found, place: str = "") -> str:
+    """What can be done about a plugin that does not work: by its author, where it is installed from their folder."""
+    if is_editable(found):
+        return f"it is installed from your own folder: correct {place or found.entry.value}"
+    return f"{how_to_upgrade(found)}, or remove it (pip uninstall {found.package}); the others work on"
+
+
+def how_to_upgrade(found: Found) -> str:
+    """How to get a version of a plugin that fits."""
+    if is_editable(found):
+        return f"correct what the pyproject.toml of {found.package} says"
+    return f"upgrade it (pip install --upgrade {found.package})"
 
 
 def failure(found: Found, doing: str, error: BaseException) -> PluginFailure:
     """The fenced form of what a plugin raised while `doing` something."""
     place = _place(found, error)
-    words = f"{found.title} failed {doing}: {_words(error)}{f' ({place})' if place else ''}"
-    return PluginFailure(found, words)
+    where = f" ({place})" if place else ""
+    hint = remedy(found, place)
+    if isinstance(error, Overtime):
+        return PluginFailure(found, f"{found.title} {error} {doing}{where}", f"it may be in a loop; {hint}")
+    if isinstance(error, Exited):
+        return PluginFailure(found, f"{found.title} tried to end the whole program {doing}, by {error}{where}", hint)
+    if _knows_more_than_we(error):
+        hint = f"it may be made for a newer version than {cosmos_core.__version__}: {UPGRADE_US}; else {hint}"
+    return PluginFailure(found, f"{found.title} failed {doing}: {_words(error)}{where}", hint)
+
+
+def _knows_more_than_we(error: BaseException) -> bool:
+    """Whether a plugin asked our front door for a name, or one of our values for a field, that it does not have."""
+    words = _words(error)
+    if isinstance(error, (ImportError, AttributeError)):
+        return "'cosmos_core'" in words and ("cannot import name" in words or "has no attribute" in words)
+    value, unexpected, _ = words.partition(".__init__() got an unexpected keyword argument")
+    return bool(unexpected) and value.removeprefix("TypeError: ") in cosmos_core.__all__
 
 
 def broken(found: Found, words: str, hint: str = "") -> PluginFailure:
@@ -63,10 +87,6 @@ def culprit(error: BaseException, hookimpls: Iterable[Any], owners: dict[str, Fo
     for _, module, _ in reversed(frames):
         if module.partition(".")[0] in by_module:
             return by_module[module.partition(".")[0]]
-    # a wrapper that yields twice or never leaves no frame behind: pluggy names its first line instead
-    for code, owner in by_code.items():
-        if f"{code.co_filename}:{code.co_firstlineno} " in str(error):
-            return owner
     return None
 
 
@@ -76,7 +96,7 @@ def top_module(found: Found) -> str:
 
 
 def _code(impl: Any) -> CodeType:
-    code: CodeType = getattr(impl.function, "__func__", impl.function).__code__
+    code: CodeType = unwrap(getattr(impl.function, "__func__", impl.function)).__code__
     return code
 
 

@@ -1,24 +1,30 @@
-"""Guards around each hook call: they join lists, fill in defaults, check answers and fence failures.
+"""Guards around each hook call: they join lists, fill in defaults, check answers, fence failures, and keep time.
 
 A raw call on `pm.hook` and a typed call come through here alike, so both get the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import pluggy
 
 from cosmos_core.errors import PluginError
-from cosmos_core.hookspecs import PROJECT, Spec, hookimpl
+from cosmos_core.hookspecs import PROJECT, Spec
 from cosmos_core.models import checks
-from cosmos_core.models.fence import FENCED
+from cosmos_core.models.bounds import Bound, within
+from cosmos_core.models.fence import PASSES, UPGRADE_US
 from cosmos_core.models.progress import FencedReader
 from cosmos_core.values import Bundle, Command, Draft, ModelInfo, Outputs, Problem
 
 HOOKS = tuple(name for name in vars(Spec) if not name.startswith("_"))
+
+SECONDS = {hook: 600.0 if hook == "parse_outputs" else 30.0 for hook in HOOKS}
+"""How long a hook may take. All but one turn values into values; `parse_outputs` reads files, maybe large ones."""
+_MANY = 1000  # problems of one request; a reader does not want more, and an endless generator has to end somewhere
+_MANY_DRAFTS = 100_000
 
 Fault = Callable[[str, BaseException], PluginError]
 """Makes the fenced form of what went wrong in a hook."""
@@ -27,26 +33,30 @@ Fault = Callable[[str, BaseException], PluginError]
 class WrongAnswer(Exception):  # noqa: N818  it becomes a PluginError before it leaves the guard
     """An answer that breaks the contract; `which` of how many, where several implementations answered."""
 
-    def __init__(self, words: str, which: int = 0, answers: int = 1) -> None:
+    def __init__(self, words: str, which: int = 0, answers: int = 1, hint: str = "") -> None:
         super().__init__(words)
         self.which = which
         self.answers = answers
+        self.hint = hint
 
 
 class Shapes:
     """The shape of each hook's answer: a method takes the answer and the call's arguments, and gives the shape.
 
     With `fills`, None is the plugin's own and stands for the default answer; without, a wrapper has forgotten
-    its `return`. Each raises WrongAnswer.
+    its `return`. Each raises WrongAnswer. `bounds`: how long a call of each hook may take.
     """
 
-    def __init__(self, fault: Fault, *, fills: bool) -> None:
+    def __init__(self, fault: Fault, bounds: Mapping[str, Bound], *, fills: bool) -> None:
         self._fault = fault
+        self._bounds = bounds
         self._fills = fills
         self._described: Any = None  # describe() mostly answers the same object: one look is enough
 
     def describe(self, info: Any, _: Mapping[str, Any]) -> ModelInfo:
         if info is None or info is not self._described:
+            if words := checks.another_contract(info):
+                raise WrongAnswer(words, hint=UPGRADE_US)
             _refuse(checks.wrong_info(info))
             self._described = info
         return info  # type: ignore[no-any-return]
@@ -67,18 +77,20 @@ class Shapes:
             return reader
         if not callable(reader) and not (self._fills and reader is None):
             raise WrongAnswer(f"answered {checks.a(reader)}, not a function that reads lines")
-        return FencedReader(reader, lambda error: self._fault("follow_progress", error))
+        return FencedReader(
+            reader, self._bounds["follow_progress"], lambda error: self._fault("follow_progress", error)
+        )
 
     def parse_outputs(self, answer: Any, call: Mapping[str, Any]) -> tuple[Outputs, ...]:
         job = call["job"]
         if answer is None and self._fills:
             return tuple(Outputs() for _ in job.requests)
-        outputs = (answer,) if isinstance(answer, Outputs) else _listed(answer, "Outputs")
+        outputs = (answer,) if isinstance(answer, Outputs) else _listed(answer, "Outputs", len(job.requests))
         _refuse(checks.wrong_outputs(outputs, job))
         return outputs
 
     def read_spec(self, answer: Any, _: Mapping[str, Any]) -> tuple[Draft, ...] | None:
-        drafts = None if answer is None else _listed(answer, "Drafts") or None
+        drafts = None if answer is None else _listed(answer, "Drafts", _MANY_DRAFTS) or None
         _refuse(checks.wrong_drafts(drafts or ()))
         return drafts
 
@@ -91,6 +103,7 @@ class GuardedManager(pluggy.PluginManager):
     see it go.
     """
 
+    _bounds: Mapping[str, Bound]
     _fault: Fault
 
     def __init__(self) -> None:
@@ -98,67 +111,24 @@ class GuardedManager(pluggy.PluginManager):
         self.add_hookspecs(Spec)
         self._shapes: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {}
 
-    def guard(self, shapes: Shapes, fault: Fault) -> None:
-        """Guard every call of the contract's hooks from now on."""
-        self._shapes = {hook: getattr(shapes, hook) for hook in HOOKS}
+    def guard(self, shapes: Shapes | None, bounds: Mapping[str, Bound], fault: Fault) -> None:
+        """Guard every call of the contract's hooks from now on; no `shapes`: answers come in shape already."""
+        self._shapes = {hook: getattr(shapes, hook) if shapes else _as_it_is for hook in HOOKS}
+        self._bounds = bounds
         self._fault = fault
 
+    def _shaped(self, hook_name: str, methods: Sequence[Any], kwargs: Mapping[str, object], firstresult: bool) -> Any:
+        return self._shapes[hook_name](self._inner_hookexec(hook_name, methods, kwargs, firstresult), kwargs)
+
     def _hookexec(self, hook_name: str, methods: Sequence[Any], kwargs: Mapping[str, object], firstresult: bool) -> Any:
-        shape = self._shapes.get(hook_name)
-        if shape is None:
+        if hook_name not in self._shapes:
             return self._inner_hookexec(hook_name, methods, kwargs, firstresult)
         try:
-            return shape(self._inner_hookexec(hook_name, methods, kwargs, firstresult), kwargs)
-        except pluggy.HookCallError:  # the caller left out an argument
+            return within(self._bounds[hook_name], self._shaped, hook_name, methods, kwargs, firstresult)
+        except (pluggy.HookCallError, *PASSES):  # the former: the caller left out an argument
             raise
-        except FENCED as error:
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the plugin's
             raise self._fault(hook_name, error) from cause(error)
-
-
-def inner_guard(shapes: Shapes, fault: Fault) -> SimpleNamespace:
-    """A wrapper for every hook, to be registered last: it comes next to the plugin, inside all other wrappers.
-
-    It is needed where extensions wrap: they see the shape, and a wrong answer is told apart from their own.
-    """
-
-    def shaped(hook: str, answer: Any, **call: Any) -> Any:
-        try:
-            return getattr(shapes, hook)(answer, call)
-        except WrongAnswer as error:
-            raise fault(hook, error) from None
-
-    def describe() -> Generator[None, Any, Any]:
-        return shaped("describe", (yield))
-
-    def validate_inputs(request: Any) -> Generator[None, Any, Any]:
-        return shaped("validate_inputs", (yield))
-
-    def convert_inputs(job: Any) -> Generator[None, Any, Any]:
-        return shaped("convert_inputs", (yield), job=job)
-
-    def choose_script(job: Any, bundle: Any) -> Generator[None, Any, Any]:
-        return shaped("choose_script", (yield))
-
-    def follow_progress(job: Any) -> Generator[None, Any, Any]:
-        return shaped("follow_progress", (yield))
-
-    def parse_outputs(job: Any, result: Any) -> Generator[None, Any, Any]:
-        return shaped("parse_outputs", (yield), job=job)
-
-    def read_spec(path: Any) -> Generator[None, Any, Any]:
-        return shaped("read_spec", (yield))
-
-    hooks = (
-        describe,
-        validate_inputs,
-        convert_inputs,
-        choose_script,
-        follow_progress,
-        parse_outputs,
-        read_spec,
-    )
-    mark = hookimpl(wrapper=True, trylast=True)
-    return SimpleNamespace(**{hook.__name__: mark(hook) for hook in hooks})
 
 
 def cause(error: BaseException) -> BaseException | None:
@@ -187,12 +157,19 @@ def _joined(answers: Any) -> tuple[Problem, ...]:
     return tuple(joined)
 
 
-def _listed(answer: Any, of: str) -> tuple[Any, ...]:
+def _listed(answer: Any, of: str, most: int = _MANY) -> tuple[Any, ...]:
     if type(answer) is tuple:
         return answer
     if isinstance(answer, (str, bytes)) or not isinstance(answer, Iterable):
         raise WrongAnswer(f"answered {checks.a(answer)}, not a list of {of}")
-    return tuple(answer)
+    listed = tuple(islice(answer, most + 1))
+    if len(listed) > most:
+        raise WrongAnswer(f"answered more than {most} {of}; does it come to an end?")
+    return listed
+
+
+def _as_it_is(answer: Any, _: Mapping[str, Any]) -> Any:
+    return answer
 
 
 def _refuse(wrong: str) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pluggy
+from typing import Any
 
 from cosmos_core.errors import PluginError, UnknownName
+from cosmos_core.models.bounds import Bound
 from cosmos_core.models.discover import Found
-from cosmos_core.models.fence import FENCED, PluginFailure, broken, culprit, failure
-from cosmos_core.models.guards import HOOKS, GuardedManager, Shapes, WrongAnswer, inner_guard
+from cosmos_core.models.fence import PluginFailure, broken, culprit, failure
+from cosmos_core.models.guards import HOOKS, SECONDS, GuardedManager, Shapes, WrongAnswer
+from cosmos_core.models.loading import Loaded, wraps
+from cosmos_core.models.wrapping import hold, inner_guard
 from cosmos_core.parameters import nearest
 from cosmos_core.values import (
     Bundle,
@@ -28,16 +29,6 @@ from cosmos_core.values import (
     Toolkit,
 )
 
-REQUIRED = ("describe", "convert_inputs", "choose_script")
-
-
-class Loaded(NamedTuple):
-    """A plugin's object, imported and looked over."""
-
-    found: Found
-    plugin: Any
-    hooks: tuple[str, ...]  # the hooks it has, in the order of the contract
-
 
 class Model:
     """What a model can be asked. Every call raises PluginError, naming the package, if its plugin fails."""
@@ -52,11 +43,12 @@ class Model:
         self.pm = GuardedManager()
         for one in (model, *extensions):
             self.pm.register(one.plugin, _registered_as(one.found))
-        wrapped = any(_wraps(impl) for hook in HOOKS for impl in self._impls(hook))
-        if wrapped:
-            inner = Shapes(self._fault_inside, fills=True)
-            self.pm.register(inner_guard(inner, self._fault_inside), "cosmos-inner-guard")
-        self.pm.guard(Shapes(self._fault, fills=not wrapped), self._fault)
+        bounds = {hook: Bound(SECONDS[hook], f"{model.found.title} in {hook}") for hook in HOOKS}
+        shapes: Shapes | None = Shapes(self._fault, bounds, fills=True)
+        if shapes and self._hold_wrappers(Shapes(self._fault, bounds, fills=False)):
+            self.pm.register(inner_guard(shapes, self._fault), "cosmos-inner-guard")
+            shapes = None
+        self.pm.guard(shapes, bounds, self._fault)
         self.info = self.describe()
 
     def __repr__(self) -> str:
@@ -114,108 +106,28 @@ class Model:
         impls = reversed(getattr(self.pm.hook, hook).get_hookimpls())
         return [impl for impl in impls if impl.plugin_name in self._owners]
 
-    def _fault_inside(self, hook: str, error: BaseException) -> PluginError:
-        """The fault as the inner guard sees it, before any wrapper has answered."""
-        if not isinstance(error, WrongAnswer):
-            return self._raised(hook, error)
-        owners = [self._owners[impl.plugin_name] for impl in self._impls(hook) if not _wraps(impl)]
-        # pluggy drops an answer of None: where one is missing, nobody but the model can be named
-        told = error.answers == len(owners)
-        return _broken_in(hook, owners[error.which] if told else self._found, error=error)
+    def _hold_wrappers(self, shapes: Shapes) -> bool:
+        """Hold every wrapper to the contract; whether there is any."""
+        wrappers = [(hook, impl) for hook in HOOKS for impl in self._impls(hook) if wraps(impl)]
+        for hook, impl in wrappers:
+            blame = partial(_broken_in, hook, self._owners[impl.plugin_name])
+            hold(impl, hook, getattr(self.pm.hook, hook).spec.argnames, shapes, blame)
+        return bool(wrappers)
 
     def _fault(self, hook: str, error: BaseException) -> PluginError:
-        if not isinstance(error, WrongAnswer):
-            return self._raised(hook, error)
-        wrappers = [self._owners[impl.plugin_name] for impl in self._impls(hook) if _wraps(impl)]
-        if not wrappers:
-            return self._fault_inside(hook, error)
-        return _broken_in(hook, *wrappers, error=error)  # the inner guard has found the rest right
-
-    def _raised(self, hook: str, error: BaseException) -> PluginError:
         if isinstance(error, PluginFailure):
             return error
-        return failure(culprit(error, self._impls(hook), self._owners) or self._found, f"in {hook}", error)
+        if not isinstance(error, WrongAnswer):
+            return failure(culprit(error, self._impls(hook), self._owners) or self._found, f"in {hook}", error)
+        owners = [self._owners[impl.plugin_name] for impl in self._impls(hook) if not wraps(impl)]
+        # pluggy drops an answer of None: where one is missing, nobody but the model can be named
+        told = error.answers == len(owners)
+        return _broken_in(hook, owners[error.which] if told else self._found, str(error), error.hint)
 
 
-def load(found: Found) -> Loaded:
-    """Import a plugin and look it over. Raises PluginError, naming its package, if it cannot be used."""
-    try:
-        plugin = found.entry.load()
-    except FENCED as error:  # whatever an import may raise: it is the plugin's, and the others work on
-        raise failure(found, f"to load {found.entry.value}", error) from error
-    if inspect.isclass(plugin):
-        raise broken(
-            found,
-            f"registers the class {plugin.__name__}, not an instance of it ({found.entry.value})",
-            f"in {found.package}: register an instance, NAME = {plugin.__name__}(), or a module",
-        )
-    manager = GuardedManager()
-    try:
-        manager.register(plugin, found.name)
-    except FENCED as error:
-        raise _unregistered(found, error) from error
-    hooks = _hooks_of(manager, plugin)
-    _check_names(found, manager, hooks)
-    if found.kind == "model":
-        _check_required(found, plugin, manager)
-    else:
-        _check_only_wraps(found, manager)
-    return Loaded(found, plugin, tuple(name for name in HOOKS if name in hooks))
+def _broken_in(hook: str, found: Found, words: str, hint: str = "") -> PluginError:
+    return broken(found, f"breaks the contract in {hook}: {words}", hint)
 
 
 def _registered_as(found: Found) -> str:
     return f"{found.kind}:{found.package}:{found.name}"
-
-
-def _wraps(impl: Any) -> bool:
-    return bool(impl.wrapper or impl.hookwrapper)
-
-
-def _broken_in(hook: str, first: Found, *others: Found, error: WrongAnswer) -> PluginError:
-    also = f" (or {', '.join(one.title for one in others)}, which wraps it, too)" if others else ""
-    return broken(first, f"breaks the contract in {hook}: {error}{also}")
-
-
-def _hooks_of(manager: GuardedManager, plugin: Any) -> list[str]:
-    return [caller.name for caller in manager.get_hookcallers(plugin) or ()]
-
-
-def _unregistered(found: Found, error: BaseException) -> PluginError:
-    if not isinstance(error, pluggy.PluginValidationError):
-        return failure(found, "to register", error)
-    return broken(found, f"breaks the contract: {' '.join(str(error).split())}")
-
-
-def _check_names(found: Found, manager: GuardedManager, hooks: list[str]) -> None:
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        unknown = [
-            hook
-            for hook in hooks
-            if hook not in HOOKS and not all(i.optionalhook for i in getattr(manager.hook, hook).get_hookimpls())
-        ]
-        names = ", ".join(unknown)
-        hint = nearest(unknown[0], HOOKS) if unknown else ""
-        raise broken(
-            found, f"has a hook that does not exist: {names}", f"{hint}the hooks: {', '.join(HOOKS)}"
-        ) from error
-
-
-def _check_required(found: Found, plugin: Any, manager: GuardedManager) -> None:
-    missing = [h for h in REQUIRED if all(map(_wraps, getattr(manager.hook, h).get_hookimpls()))]
-    if missing:
-        unmarked = [h for h in missing if callable(getattr(plugin, h, None))]
-        hint = f"{', '.join(unmarked)}: mark with @hookimpl (from cosmos_core)" if unmarked else ""
-        raise broken(found, f"lacks {', '.join(missing)}", hint)
-
-
-def _check_only_wraps(found: Found, manager: GuardedManager) -> None:
-    for hook in HOOKS:
-        impls = getattr(manager.hook, hook).get_hookimpls()
-        if hook != "validate_inputs" and not all(map(_wraps, impls)):
-            raise broken(
-                found,
-                f"implements {hook} plainly, which would silently take the place of every model's own",
-                f"an extension may only wrap {hook}: @hookimpl(wrapper=True)",
-            )

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cosmos_core.errors import PluginError
-from cosmos_core.models.fence import FENCED
+from cosmos_core.models.bounds import Bound, within
+from cosmos_core.models.fence import PASSES
 from cosmos_core.values import LineReader, Progress
 
 MARK = "@cosmos "
@@ -43,8 +44,9 @@ def _fraction(value: Any) -> float | None:
 class FencedReader:
     """A line reader that cannot raise: a plugin's reader that fails is reported once, then left alone."""
 
-    def __init__(self, reader: LineReader | None, fault: Callable[[BaseException], PluginError]) -> None:
+    def __init__(self, reader: LineReader | None, bound: Bound, fault: Callable[[BaseException], PluginError]) -> None:
         self._reader = reader
+        self._bound = bound
         self._fault = fault
         self.broken: PluginError | None = None
 
@@ -53,10 +55,12 @@ class FencedReader:
         if marked is not None or self._reader is None or self.broken:
             return marked
         try:
-            progress = self._reader(line)
+            progress = within(self._bound, self._reader, line)
             if progress is not None and not isinstance(progress, Progress):
                 raise TypeError(f"a line reader answers Progress or None, not {type(progress).__name__}")
-        except FENCED as error:  # the job goes on without its progress
+        except PASSES:
+            raise
+        except BaseException as error:  # noqa: BLE001  the job goes on without its progress
             self.broken = self._fault(error)
             _log.warning("%s; its progress is not shown", self.broken.message)
             return None

@@ -12,7 +12,8 @@ from cosmos_core.errors import PluginError, UnknownName
 from cosmos_core.models.discover import Found, find_plugins
 
 if TYPE_CHECKING:
-    from cosmos_core.models.model import Loaded, Model
+    from cosmos_core.models.loading import Loaded
+    from cosmos_core.models.model import Model
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ class Models:
                 f"{len(one.rivals)} packages register the model {one.name!r}: {', '.join(one.rivals)}",
                 hint=f"remove one of them: pip uninstall {one.rivals[-1]}",
             )
-        from cosmos_core.models.model import Model, load
+        from cosmos_core.models.loading import load
+        from cosmos_core.models.model import Model
 
         loaded = load(one)
         while True:
@@ -114,7 +116,7 @@ class Models:
 
     @cached_property
     def _extensions(self) -> tuple[Loaded, ...]:
-        from cosmos_core.models.model import load
+        from cosmos_core.models.loading import load
 
         extensions = []
         for one in self.found:

@@ -37,12 +37,18 @@ def install(site: Path) -> Install:
         models: Mapping[str, str] | None = None,
         extensions: Mapping[str, str] | None = None,
         version: str = "1.0",
+        requires: str = "",
+        editable: bool = False,
     ) -> None:
         module = package.replace("-", "_")
         (site / f"{module}.py").write_text(dedent(code))
         info = site / f"{module}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n\nAbout it.\n")
+        head = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+        head += f"Requires-Dist: {requires}\n" * bool(requires)
+        (info / "METADATA").write_text(f"{head}\nAbout it.\n")
+        if editable:
+            (info / "direct_url.json").write_text(f'{{"dir_info": {{"editable": true}}, "url": "file://{site}"}}')
         groups = {"cosmos.models": models or {}, "cosmos.extensions": extensions or {}}
         lines = [
             line

@@ -205,6 +205,12 @@ WRONG_ANSWERS = [
     ("parse_outputs(self, job, result)", "7", "answered an int, not a list of Outputs"),
     ("parse_outputs(self, job, result)", "Outputs(values={'path': object()})", "JSON cannot hold"),
     ("parse_outputs(self, job, result)", "Outputs(scores={'psnr': float('nan')})", "not a finite number"),
+    (
+        "validate_inputs(self, request)",
+        "map(lambda n: Problem(field=str(n), message='b', hint='', code='c'), __import__('itertools').count())",
+        "answered more than 1000 Problems; does it come to an end?",
+    ),
+    ("parse_outputs(self, job, result)", "iter(Outputs, 1)", "answered more than 1 Outputs"),
     ("read_spec(self, path)", "'text'", "answered a str, not a list of Drafts"),
     ("read_spec(self, path)", "[{}]", "answered a dict among its drafts"),
     ("read_spec(self, path)", "[Draft(inputs=('video',))]", "not pairs"),
@@ -273,10 +279,78 @@ def test_a_wrapper_that_forgets_to_return_is_named(load: Load, tmp_path: Path, s
     assert f"the extension 'rules' (rules-1 1.0) breaks the contract in {hook}: answered None" in caught.value.message
 
 
-def test_where_two_wrap_both_are_named(load: Load) -> None:
-    passing = "@hookimpl(wrapper=True)\ndef convert_inputs(self, job): return (yield)"
-    model = load("", FORGETFUL.format(signature="convert_inputs(self, job)"), passing)
-    with pytest.raises(PluginError, match=r"rules-\d.*or the extension 'rules' \(rules-\d"):
+PASSING = "@hookimpl(wrapper=True)\ndef {signature}: return (yield)"
+
+
+@pytest.mark.parametrize("guilty", [1, 2, 3])
+def test_where_several_wrap_the_one_that_forgets_to_return_is_named(load: Load, guilty: int) -> None:
+    signature = "convert_inputs(self, job)"
+    sources = [(FORGETFUL if number == guilty else PASSING).format(signature=signature) for number in (1, 2, 3)]
+    with pytest.raises(PluginError) as caught:
+        load("", *sources).convert_inputs(JOB)
+    assert caught.value.message == (
+        f"the extension 'rules' (rules-{guilty} 1.0) breaks the contract in convert_inputs: "
+        "answered None, not a Bundle; did it forget to return?"
+    )
+
+
+ERROR = 'Problem(field="num_steps", message="too many", hint="fewer", code="too_many")'
+TAKES_AWAY = {
+    "drops them": "yield\n    return ()",
+    "makes them warnings": "problems = yield\n    return [attrs.evolve(p, severity='warning') for p in problems]",
+    "forgets to return": "yield",
+}
+
+
+@pytest.mark.parametrize("way", TAKES_AWAY)
+def test_a_wrapper_cannot_take_away_the_models_errors(load: Load, way: str) -> None:
+    model = load(
+        f"@hookimpl\ndef validate_inputs(self, request): return [{ERROR}]",
+        f"@hookimpl(wrapper=True)\ndef validate_inputs(self, request):\n    {TAKES_AWAY[way]}",
+        PASSING.format(signature="validate_inputs(self, request)"),
+    )
+    with pytest.raises(PluginError, match=r"the extension 'rules' \(rules-1 1.0\) breaks the contract"):
+        model.validate_inputs(REQUEST)
+
+
+def test_a_wrapper_may_add_problems_reword_errors_and_drop_warnings(load: Load) -> None:
+    wrapper = f"""
+        @hookimpl(wrapper=True)
+        def validate_inputs(self):
+            problems = yield
+            kept = [attrs.evolve(p, message="the house says so") for p in problems if p.severity == "error"]
+            return [*kept, {WARNING}]
+        """
+    model = load(f"@hookimpl\ndef validate_inputs(self, request): return [{ERROR}, {WARNING}, {WARNING}]", wrapper)
+    assert [(p.code, p.message) for p in model.validate_inputs(REQUEST)] == [
+        ("too_many", "the house says so"),
+        ("not_used", "not used"),
+    ]
+
+
+def test_a_wrapper_cannot_hide_that_the_model_failed(load: Load) -> None:
+    hiding = """
+        @hookimpl(wrapper=True)
+        def {signature}:
+            try:
+                return (yield)
+            except Exception:
+                return {answer}
+        """
+    model = load(
+        """
+        @hookimpl
+        def validate_inputs(self, request): return 1 / 0
+
+        @hookimpl
+        def convert_inputs(self, job): return {}["spec"]
+        """,
+        hiding.format(signature="validate_inputs(self)", answer="()"),
+        hiding.format(signature="convert_inputs(self)", answer="__import__('cosmos_core').Bundle()"),
+    )
+    with pytest.raises(PluginError, match=r"plain-one 1.0\) failed in validate_inputs: ZeroDivisionError"):
+        model.validate_inputs(REQUEST)
+    with pytest.raises(PluginError, match=r"plain-one 1.0\) failed in convert_inputs: KeyError"):
         model.convert_inputs(JOB)
 
 
@@ -323,13 +397,21 @@ def test_a_model_that_raises_below_a_wrapper_is_named_not_the_wrapper(load: Load
         "@hookimpl(wrapper=True)\ndef validate_inputs(self, request):\n    yield\n    raise ValueError('x')",
         "@hookimpl\ndef validate_inputs(self, request):\n    raise ValueError('x')",
         "@hookimpl\ndef validate_inputs(self, request):\n    yield 1 / 0",
-        "@hookimpl(wrapper=True)\ndef validate_inputs(self, request):\n    yield\n    yield",
-        "@hookimpl(wrapper=True)\ndef validate_inputs(self, request):\n    if False: yield",
     ],
 )
 def test_an_extension_that_raises_is_named_not_the_model(load: Load, extension: str) -> None:
     model = load("", extension)
     with pytest.raises(PluginError, match=r"the extension 'rules' \(rules-1 1.0\) failed in validate_inputs"):
+        model.validate_inputs(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"), [("yield\n    yield", "yields twice"), ("if False: yield", "does not yield")]
+)
+def test_a_wrapper_that_does_not_yield_once_is_named(load: Load, body: str, words: str) -> None:
+    passing = PASSING.format(signature="validate_inputs(self, request)")
+    model = load("", passing, f"@hookimpl(wrapper=True)\ndef validate_inputs(self, request):\n    {body}", passing)
+    with pytest.raises(PluginError, match=rf"rules-2 1.0\) breaks the contract in validate_inputs: {words}"):
         model.validate_inputs(REQUEST)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from importlib.metadata import EntryPoint
 from textwrap import dedent, indent
 from typing import Any
@@ -36,7 +38,23 @@ BROKEN = {
     "lacks a required hook": (a_model("choose_script = None"), "lacks choose_script"),
     "has an unmarked hook": (
         a_model("def convert_inputs(self, job): return Bundle()"),
-        "lacks convert_inputs",
+        "has convert_inputs without @hookimpl: nobody would call it",
+    ),
+    "has optional hooks that are not marked": (
+        a_model("def validate_inputs(self, request): ...\ndef parse_outputs(self, job, result): ..."),
+        "has validate_inputs, parse_outputs without @hookimpl: nobody would call them",
+    ),
+    "wraps in pluggy's old way": (
+        a_model("@hookimpl(hookwrapper=True)\ndef parse_outputs(self, job): yield"),
+        "wraps parse_outputs with hookwrapper=True",
+    ),
+    "gives a field that this version lacks": (
+        a_model("@hookimpl\ndef describe(self): return ModelInfo(title='x', toolkits=(), price=3)"),
+        "TypeError: ModelInfo.__init__.. got an unexpected keyword argument 'price'",
+    ),
+    "asks for what this version lacks": (
+        "from cosmos_core import Estimate\nbroken = 1",
+        "ImportError: cannot import name 'Estimate' from 'cosmos_core'",
     ),
     "misspells a hook": (
         a_model("@hookimpl\ndef parse_output(self, job, result): ..."),
@@ -142,7 +160,7 @@ def test_a_class_is_told_to_be_instantiated(install: Any, plain_source: str) -> 
 def test_unmarked_functions_are_pointed_out(install: Any, plain_source: str) -> None:
     with pytest.raises(PluginError) as caught:
         the_model(install, BROKEN["has an unmarked hook"][0], plain_source)
-    assert caught.value.hint == "convert_inputs: mark with @hookimpl (from cosmos_core)"
+    assert caught.value.hint == "convert_inputs: mark with @hookimpl (from cosmos_core), or give another name"
 
 
 def test_other_failures_say_how_to_get_rid_of_the_package(install: Any, plain_source: str) -> None:
@@ -150,6 +168,64 @@ def test_other_failures_say_how_to_get_rid_of_the_package(install: Any, plain_so
         the_model(install, BROKEN["raises on import"][0], plain_source)
     assert "pip install --upgrade broken-one" in caught.value.hint
     assert "pip uninstall broken-one" in caught.value.hint
+
+
+def test_the_author_of_an_editable_install_is_told_the_line(install: Any) -> None:
+    install("my-own", "x = 1\nraise KeyError('x')", models={"mine": "mine"}, editable=True)
+    with pytest.raises(PluginError) as caught:
+        Models()["mine"]
+    assert re.fullmatch(r"it is installed from your own folder: correct .*my_own.py:2", caught.value.hint)
+
+
+UPGRADE_US = "pip install --upgrade cosmos-runner"
+OTHER_CORES = [
+    ("cosmos-runner>=9.1", UPGRADE_US),
+    ("Cosmos_Runner (>=9.1,<10)", UPGRADE_US),
+    ("cosmos-runner[postgresql]~=9.0", UPGRADE_US),
+    ('cosmos-runner>9; python_version >= "3.0"', UPGRADE_US),
+    ("cosmos-runner<0.1", "pip install --upgrade far-ahead"),
+]
+
+
+@pytest.mark.parametrize(("requires", "remedy"), OTHER_CORES)
+def test_a_plugin_for_another_version_says_who_is_to_be_upgraded_before_it_is_imported(
+    install: Any, requires: str, remedy: str
+) -> None:
+    install("far-ahead", "raise SystemExit('imported')", models={"far": "far"}, requires=requires)
+    with pytest.raises(PluginError, match=r"\(far-ahead 1.0\) wants cosmos-runner .*, and this is ") as caught:
+        Models()["far"]
+    assert remedy in caught.value.hint
+    assert "far_ahead" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [
+        "cosmos-runner",
+        "cosmos-runner>=0.1",
+        "cosmos-runner-extras>=9",
+        'cosmos-runner>=9; extra == "next"',
+        'cosmos-runner>=9; python_version < "3"',
+        "cosmos-runner>=so.new",
+    ],
+)
+def test_what_else_a_package_requires_keeps_nobody_out(install: Any, plain_source: str, requires: str) -> None:
+    install("fine-one", plain_source, models={"fine": "plain"}, requires=requires)
+    assert Models()["fine"].info.title == "Plain"
+
+
+NEWER = [
+    "asks for what this version lacks",
+    "gives a field that this version lacks",
+    "is made for a newer contract",
+]
+
+
+@pytest.mark.parametrize("way", NEWER)
+def test_what_only_a_newer_version_has_is_told_as_such(install: Any, plain_source: str, way: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        the_model(install, BROKEN[way][0], plain_source)
+    assert UPGRADE_US in caught.value.hint
 
 
 def test_the_users_own_interrupt_passes(install: Any, plain_source: str) -> None:
@@ -209,8 +285,10 @@ EXTENSIONS = {
     ),
     "yields twice": (
         an_extension("@hookimpl(wrapper=True)\ndef describe(self):\n    yield\n    yield"),
-        "has second yield",
+        "breaks the contract in describe: yields twice",
     ),
+    "is cancelled": ("import asyncio\nraise asyncio.CancelledError", "CancelledError"),
+    "ends the program": ("import os\nos._exit(0)", "tried to end the whole program to load house_rules:rules"),
 }
 """Every way for an extension to break while models load: its source, what the report says."""
 
