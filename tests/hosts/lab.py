@@ -27,6 +27,12 @@ PARAMETERS = {"weights.edge": 0.5, "num_steps": 4}
 SLOW = {"env": {"STANDIN_STEP_SECONDS": "0.3"}}
 ENDLESS = {"env": {"STANDIN_STEP_SECONDS": "60"}}
 
+
+def and_long(*rest: tuple[Any, ...]) -> list[Any]:
+    """Rows of a matrix for `-m long` only: what they add to the others is worth an hour now and then."""
+    return [pytest.param(*row, marks=pytest.mark.long) for row in rest]
+
+
 # Kills the process that calls the named method for the nth time, before or after it did its work.
 SUICIDE = """
 import importlib, os, signal, sys

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import ENDLESS, Ended, Laptop, containers, job_folder, until, whole
+from lab import ENDLESS, Ended, Laptop, and_long, containers, job_folder, until, whole
 from real_dockerd import IMAGE
 from real_parts import GpuHost, GpuHosts, MakeDockerd, MakeSshd, SshHome
 
@@ -25,12 +25,10 @@ from cosmos_core.store.records import RunRecord
 
 MakeLaptop = Callable[..., Laptop]
 WAYS = [
-    ("ada", "docker"),
     ("sue", "docker"),
-    ("sue", "process"),
     ("bob", "process"),
     (None, "process"),
-    (None, "docker"),
+    *and_long(("ada", "docker"), ("sue", "process"), (None, "docker")),
 ]
 
 

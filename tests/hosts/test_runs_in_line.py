@@ -60,7 +60,7 @@ def held(ledger: Path) -> list[tuple[str, frozenset[str]]]:
     return order
 
 
-@pytest.mark.parametrize("runtime", ["process", "docker"])
+@pytest.mark.parametrize("runtime", ["docker", pytest.param("process", marks=pytest.mark.long)])
 def test_ten_runs_for_two_gpus_from_two_people(
     gpu_host: GpuHosts, laptop: MakeLaptop, toolkit_repo: Path, runtime: str
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab import Laptop, job_folder, owned, until, whole
+from lab import Laptop, and_long, job_folder, owned, until, whole
 from real_accounts import Account
 from real_parts import GpuHosts, MakeDockerd, MakeSshd, SshHome
 
@@ -37,19 +37,25 @@ def paused(mine: Laptop, words: str, hint: str, state: str) -> RunRecord:
 # -- the toolkit's own failures ----------------------------------------------------------------------------------------
 
 
+FAILURES = [
+    ("blocked_prompt", "prompt_blocked"),  # exit 0
+    ("crash", "killed"),
+    ("blocked_video", "video_blocked"),
+    ("out_of_memory", "out_of_memory"),
+    ("missing_checkpoint", "checkpoint_missing"),
+    ("gated_model", "gated_model"),
+    ("cut_output", "unreadable_output"),
+]
+
+
 @pytest.mark.parametrize(
-    ("order", "code"),
+    ("account", "runtime", "order", "code"),
     [
-        ("blocked_prompt", "prompt_blocked"),  # exit 0
-        ("blocked_video", "video_blocked"),
-        ("out_of_memory", "out_of_memory"),
-        ("missing_checkpoint", "checkpoint_missing"),
-        ("gated_model", "gated_model"),
-        ("cut_output", "unreadable_output"),
-        ("crash", "killed"),
+        *(("eve", "process", *failure) for failure in FAILURES),
+        *(("ada", "docker", *failure) for failure in FAILURES[:2]),
+        *and_long(*(("ada", "docker", *failure) for failure in FAILURES[2:])),
     ],
 )
-@pytest.mark.parametrize(("account", "runtime"), [("ada", "docker"), ("eve", "process")])
 def test_a_failure_of_the_toolkit(
     gpu_host: GpuHosts, laptop: MakeLaptop, account: str, runtime: str, order: str, code: str
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Laptop
+from lab import Laptop, and_long
 from real_parts import Account, GpuHost, GpuHosts, Gpus, MakeDockerd, SshHome
 
 MakeLaptop = Callable[..., Laptop]
@@ -51,7 +51,12 @@ def everything_below(*folders: Path) -> set[Path]:
 
 @pytest.mark.parametrize(
     ("account", "runtime"),
-    [("ada", "docker"), ("bob", "process"), ("eve", "process"), ("sue", "docker"), (None, "docker"), (None, "process")],
+    [
+        ("ada", "docker"),
+        ("bob", "process"),
+        (None, "process"),
+        *and_long(("eve", "process"), ("sue", "docker"), (None, "docker")),
+    ],
 )
 def test_a_good_host_is_usable_and_left_as_it_was(
     gpu_host: GpuHosts, laptop: MakeLaptop, account: str | None, runtime: str
