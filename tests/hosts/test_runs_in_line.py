@@ -16,6 +16,7 @@ from real_processes import HANG_S
 from cosmos_core.store.records import Queue, RunRecord
 
 MakeLaptop = Callable[..., Laptop]
+STEPS_OF_A_SECOND = {"STANDIN_STEP_SECONDS": "1"}
 
 # Before the toolkit: who has which GPU, as the job itself sees it, into a ledger that all may append to.
 LEDGER = """#!/bin/sh
@@ -120,34 +121,35 @@ def test_the_place_in_line_is_seen(gpu_host: GpuHosts, laptop: MakeLaptop) -> No
 
 def test_a_waiter_whose_keeper_was_killed_joins_the_line_again(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
     """As after a restart of the host: it never ran, so nothing of it is lost."""
-    host = gpu_host("eve", "process", gpus=(6,), env={"STANDIN_STEP_SECONDS": "0.5"})
+    host = gpu_host("eve", "process", gpus=(6,), env=STEPS_OF_A_SECOND)
     mine = laptop(host)
     cosmos = mine.cosmos()
-    first = cosmos.start(mine.store_run(cosmos).id)
-    second = cosmos.start(mine.store_run(cosmos).id)
+    first = cosmos.start(mine.store_run(cosmos, parameters={"num_steps": 500}).id)
+    second = cosmos.start(mine.store_run(cosmos, parameters={"num_steps": 1}).id)
     assert second.queue
     os.kill(int((job_folder(host, second) / "claim.1").readlink().name.split()[0]), 9)
+    assert cosmos.sync()
+    until(lambda: (job_folder(host, second) / "claim.2").is_symlink())
     until(lambda: len(list(host.lock_dir.glob("ticket.*"))) == 2)
+    cosmos.cancel(first.id)
     whole(cosmos.follow(second.id), host)
-    whole(cosmos.follow(first.id), host)
-    assert (job_folder(host, second) / "claim.2").is_symlink()
 
 
 def test_a_waiter_that_loses_its_keeper_while_somebody_watches(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
     """Who watches starts it again at once, and does not leave it to the next `cosmos sync`."""
-    host = gpu_host("eve", "process", gpus=(6,), env={"STANDIN_STEP_SECONDS": "1"})
+    host = gpu_host("eve", "process", gpus=(6,), env=STEPS_OF_A_SECOND)
     mine = laptop(host)
     cosmos = mine.cosmos()
-    first = cosmos.start(mine.store_run(cosmos).id)
-    second = mine.store_run(cosmos)
+    first = cosmos.start(mine.store_run(cosmos, parameters={"num_steps": 500}).id)
+    second = mine.store_run(cosmos, parameters={"num_steps": 1})
     watcher = mine.popen("inference", second.id)
     waiting = until(lambda: run if (run := cosmos.store.run(second.id)).queue else None)
     os.kill(int((job_folder(host, waiting) / "claim.1").readlink().name.split()[0]), 9)
+    until(lambda: (job_folder(host, waiting) / "claim.2").is_symlink())
+    cosmos.cancel(first.id)
     _, err = watcher.communicate(timeout=HANG_S)
     assert watcher.returncode == 0, err
     whole(cosmos.store.run(second.id), host)
-    assert (job_folder(host, waiting) / "claim.2").is_symlink()
-    whole(cosmos.follow(first.id), host)
 
 
 def test_a_container_that_lost_its_keeper_and_its_daemon_for_a_while_keeps_its_gpu(

@@ -186,8 +186,8 @@ def test_what_is_alive_though_its_run_has_ended(
     else:
         ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+    until((job_folder(host, run) / "exit_code").exists)
     assert target(mine, "lab")["unaccounted"] == []
-    assert (job_folder(host, run) / "exit_code").exists()
 
 
 def test_a_lost_run_that_is_alive_is_taken_up_by_sync(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
