@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 from playing import SCRIPT, Make, Player, decode, environment, make_clip
+from small_media import damaged, picture, video
 
 PAIR = [{"name": "a"}, {"name": "b"}]
 
@@ -23,12 +24,12 @@ PAIR = [{"name": "a"}, {"name": "b"}]
         ({"video_path": "in.mkv"}, "TypeError: Unsupported format: mkv"),
         ({"resolution": "999"}, "KeyError: '999'"),
         (
-            {"edge": {"control_path": "short.mp4"}},
+            {"video_path": "long.mp4", "edge": {"control_path": "in.mp4"}},
             "ValueError: No input frames; cannot pad. Verify that video frame counts match.",
         ),
-        ({"edge": {"mask_path": "short.mp4"}}, "ValueError: No input frames; cannot pad."),
-        ({"guided_generation_mask": "short.mp4"}, "ValueError: No input frames; cannot pad."),
-        ({"video_path": "text.mp4"}, "av.error.InvalidDataError: "),
+        ({"video_path": "text.mp4"}, "OSError: `pyav` can not handle the given uri."),
+        ({"video_path": "damaged.mp4"}, "av.error.InvalidDataError: [Errno "),
+        ({"video_path": "grey.png"}, " Wrong shape: expected 4 dims. Received 3-dim tensor."),
         ({"name": "no/such/folder"}, "FileNotFoundError: [Errno 2] No such file or directory: "),
     ],
 )
@@ -37,13 +38,49 @@ def test_media_that_the_toolkit_cannot_use_stops_the_batch(
 ) -> None:
     for name in ("IN.MP4", "in.gif", "in.mkv"):
         (player.folder / name).write_bytes((player.folder / "in.mp4").read_bytes())
-    make_clip(player.folder / "short.mp4", frames=7)
+    make_clip(player.folder / "long.mp4", frames=94)
+    (player.folder / "damaged.mp4").write_bytes(damaged(video(codec="libx264", noise=True)))
+    (player.folder / "grey.png").write_bytes(picture("gray"))
     (player.folder / "text.mp4").write_text("not a video")
     played = player.play([sample(**change), sample(name="b")])
     assert played.code == 1
     assert "Traceback (most recent call last):" in played.err
     assert played.err.splitlines()[-1].startswith(last)
     assert not {name for name in played.files() if name.endswith(".mp4") or name.startswith("b")}
+
+
+def test_another_shape_of_control_or_mask_stops_the_network(player: Player, sample: Make) -> None:
+    make_clip(player.folder / "tall.mp4", width=64, height=96)
+    played = player.play(sample(edge={"control_path": "tall.mp4"}))
+    assert played.code == 1
+    assert " 0/4 " in played.err
+    assert " 4/4 " not in played.err
+    assert "RuntimeError: The size of tensor a (" in played.err.splitlines()[-1]
+    played = player.play(sample(edge={"mask_path": "tall.mp4"}))
+    assert played.code == 1
+    assert " 4/4 " in played.err
+    assert "RuntimeError: The size of tensor a (" in played.err.splitlines()[-1]
+    assert played.files() == {"a.json"}
+
+
+def test_av1_holds_the_gpu_where_opencv_has_to_read_it(player: Player, sample: Make) -> None:
+    (player.folder / "av1.mp4").write_bytes(video(codec="libsvtav1"))
+    assert player.play(sample(video_path="av1.mp4")).code == 0
+    played = player.play(sample(video_path="av1.mp4", edge=..., seg={}), STANDIN_HANG_SECONDS="0")
+    assert played.code == 1
+    assert "Your platform doesn't suppport hardware accelerated AV1 decoding." in played.err
+    assert "HangError: the original hangs here for ever" in played.err.splitlines()[-1]
+
+
+def test_without_pyav_it_says_that_videos_are_not_looked_into(player: Player, sample: Make) -> None:
+    (player.folder / "grey.png").write_bytes(picture("gray"))
+    played = player.play(sample(edge={"control_path": "spec.json"}), av=False)
+    assert played.err.splitlines()[-1] == "TypeError: Unsupported format: json"
+    played = player.play(sample(), av=False)
+    assert played.code == 0
+    assert "Without PyAV here no video is looked into" in played.out
+    played = player.play(sample(video_path="grey.png"), av=False)
+    assert played.err.splitlines()[-1] == " Wrong shape: expected 4 dims. Received 3-dim tensor."
 
 
 def test_a_blocked_prompt_is_skipped_with_exit_code_0(player: Player, sample: Make) -> None:

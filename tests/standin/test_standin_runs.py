@@ -14,6 +14,7 @@ from typing import Any
 import av
 import pytest
 from playing import SCRIPT, Make, Player, decode, make_clip, make_image
+from small_media import trimmed, video
 
 LINE = re.compile(r"\[\d\d-\d\d \d\d:\d\d:\d\d\|(INFO|WARNING|SUCCESS|CRITICAL|DEBUG)\|[^|:]+:\d+:\w+\] .+")
 BAR = re.compile(r"Generating samples:\s+(\d+)%\|.*?\|\s*(\d+)/(\d+)")
@@ -101,7 +102,7 @@ def test_lines_and_bars_are_those_of_the_toolkit(player: Player, sample: Make) -
         "Loading input video...",
         "Computing prompt text embeddings...",
         "Generating chunk 1/1",
-        "Seed: 2025",
+        "Seed: 584845",  # drawn from 2025, as Python draws
     ):
         assert words in debug
         assert words not in played.out
@@ -114,11 +115,23 @@ def test_lines_and_bars_are_those_of_the_toolkit(player: Player, sample: Make) -
 
 
 def test_a_long_video_goes_in_chunks_and_max_frames_cuts_it(player: Player, sample: Make) -> None:
-    chunks = {"num_video_frames_per_chunk": 5, "num_conditional_frames": 2}
-    played = player.play([sample(**chunks), sample(name="b", max_frames=6, **chunks), sample(name="c", max_frames=5)])
-    assert [len(decode(played.folder / "outputs" / f"{name}.mp4")) for name in "abc"] == [8, 6, 5]
+    make_clip(player.folder / "long.mp4", frames=100)
+    long = {"video_path": "long.mp4", "num_conditional_frames": 2}
+    played = player.play([sample(**long), sample(name="b", max_frames=95, **long), sample(name="c", max_frames=5)])
+    assert [len(decode(played.folder / "outputs" / f"{name}.mp4")) for name in "abc"] == [100, 95, 5]
     debug = played.text("debug.log")
     assert re.findall(r"Generating chunk (\S+)", debug) == ["1/2", "2/2", "1/2", "2/2", "1/1"]
+
+
+def test_the_rate_is_the_nominal_one_and_hidden_frames_come_out_black(player: Player, sample: Make) -> None:
+    (player.folder / "vfr.mp4").write_bytes(video(12, left_out=(3, 4, 5, 8, 9), codec="libx264", sound=True))
+    (player.folder / "trimmed.mp4").write_bytes(trimmed(video(6), hidden=2))
+    played = player.play([sample(video_path="vfr.mp4"), sample(name="b", video_path="trimmed.mp4")])
+    assert played.code == 0, played.err
+    with av.open(str(played.folder / "outputs" / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.frames, stream.average_rate, len(container.streams.audio)) == (7, 24, 0)
+    assert len(decode(played.folder / "outputs" / "b.mp4")) == 6
 
 
 @pytest.mark.parametrize("change", [{"max_frames": 1}, {"num_video_frames_per_chunk": 1}, {"video_path": "in.png"}])

@@ -11,181 +11,30 @@ import io
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import av
 import pytest
 from attrs import evolve
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from played import QUICK, START, Played, wrong_with
 from real_processes import HANG_S
+from small_media import picture, video
 from transfer_requests import asked, given_input, prompts, valid_requests
 
-from cosmos_core import PYTHON, Bundle, Command, Input, Job, Media, Outputs, Request, Result
+from cosmos_core import Input, Media, Request
 from cosmos_core.media import probe
-from cosmos_core.models import inputs
-from cosmos_core.models.verdict import verdict
 from cosmos_core.parameters import read
 from cosmos_transfer.standin import transfer25 as stand_in
-from cosmos_transfer.transfer25 import (
-    TOOLKIT,
-    choose_script,
-    convert_inputs,
-    follow_progress,
-    parse_outputs,
-    read_spec,
-    validate_inputs,
-)
+from cosmos_transfer.transfer25 import follow_progress, read_spec
 from cosmos_transfer.transfer25.log import lines_of
 from cosmos_transfer.transfer25.parameters import NAME, MaskPrompts, Parameters, Weights
-
-START = "import sys; from cosmos_transfer.standin.transfer25 import main; sys.exit(main(sys.argv[1:]))"
-QUICK = {"STANDIN_STEP_SECONDS": "0"}
-
-
-# -- small media, made once ------------------------------------------------------------------------------------
-
-
-@cache
-def clip(frames: int, fps: int = 24, width: int = 64, height: int = 48) -> bytes:
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for shade in range(frames):
-            frame = av.VideoFrame(width, height, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([shade % 256]) * plane.buffer_size)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-@cache
-def picture(codec: str) -> bytes:
-    coder: Any = av.CodecContext.create(codec, "w")
-    coder.width, coder.height, coder.framerate = 64, 48, 1
-    coder.pix_fmt = "rgb24" if codec == "png" else "yuvj420p"
-    frame = av.VideoFrame(64, 48, coder.pix_fmt)
-    for plane in frame.planes:
-        plane.update(bytes([90]) * plane.buffer_size)
-    frame.pts = 0
-    return b"".join(bytes(packet) for packet in (*coder.encode(frame), *coder.encode(None)))
-
-
-@cache
-def labels(frames: int) -> bytes:
-    """An .npz with one array of zeros, [frames, 2, 2]."""
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({frames}, 2, 2), }}".ljust(117) + "\n"
-    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(frames * 4)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("arr_0.npy", array)
-    return buffer.getvalue()
-
-
-def content_of(item: Input, frames: int) -> bytes:
-    assert item.media is not None
-    if item.media.kind == "tensor":
-        return labels(frames)
-    if item.media.kind == "image":
-        return picture("png" if item.name.lower().endswith("png") else "mjpeg")
-    return clip(item.media.frames or frames)
-
-
-# -- a job, as the core would do it ----------------------------------------------------------------------------
-
-
-class Played:
-    """A job's folder, laid out from the bundle, and what the stand-in made of it."""
-
-    def __init__(self, folder: Path, *requests: Request[Parameters]) -> None:
-        self.folder = folder
-        self.job: Job[Parameters] = Job.of(*requests, dir=str(folder))
-        self.bundle: Bundle = convert_inputs(self.job)
-        self.command: Command = choose_script(self.job, self.bundle)
-        self.log = ""
-        self.exit_code: int | None = None
-        for file in self.bundle.files:
-            (folder / file.path).write_bytes(file.content)
-        longest = max(item.media.frames or 1 for r in requests for item in r.inputs if item.media)
-        for place in self.bundle.places:
-            (folder / place.to).parent.mkdir(exist_ok=True)
-            (folder / place.to).write_bytes(content_of(place.input, longest))
-
-    @property
-    def argv(self) -> list[str]:
-        return ["python" if word == PYTHON else word for word in self.command.argv]
-
-    def env(self, **orders: str) -> dict[str, str]:
-        command = {name: value for name, value in self.command.env.items() if value is not None}
-        return {**QUICK, **command, **orders}
-
-    def play_here(self) -> None:
-        """Run it in this process, which saves the start of another."""
-        said = io.StringIO()
-        with (
-            mock.patch.dict(os.environ, self.env()),
-            contextlib.redirect_stdout(said),
-            contextlib.redirect_stderr(said),
-        ):
-            self.exit_code = stand_in.main(self.argv)
-        self.log = said.getvalue()
-
-    def play(self, **orders: str) -> None:
-        """Run it in a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-c", START, *self.argv],
-            env={**os.environ, **self.env(**orders)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=HANG_S,
-            check=False,
-        )
-        self.log, self.exit_code = done.stdout.decode(), done.returncode
-
-    def outputs(self) -> list[Outputs]:
-        """What is fetched, judged by the plugin and then by the core."""
-        there = self.folder / "outputs"
-        (self.folder / "run.log").write_text(self.log, encoding="utf-8", newline="")
-        result = Result(
-            files={path.name: path.stat().st_size for path in there.glob("*")},
-            folder=there,
-            log=self.folder / "run.log",
-            exit_code=self.exit_code,
-        )
-        outputs = []
-        for request, one in zip(self.job.requests, parse_outputs(self.job, result), strict=True):
-            mine = tuple(fetch for fetch in self.bundle.fetch if fetch.request in (None, request.id))
-            outputs.append(verdict(evolve(self.bundle, fetch=mine), result, one))
-        return outputs
-
-    def fractions(self) -> dict[str, float]:
-        """How far each request came by the log."""
-        reader = follow_progress(self.job)
-        reached: dict[str, float] = {}
-        for line in lines_of(self.log):
-            progress = reader(line)
-            if progress is not None and progress.request and progress.fraction is not None:
-                assert progress.doomed is None
-                assert progress.fraction >= reached.get(progress.request, 0.0)
-                reached[progress.request] = progress.fraction
-        return reached
-
-
-def wrong_with(request: Request[Parameters]) -> list[str]:
-    """The errors of the core's checks of inputs and of ours."""
-    problems = (*inputs.check(TOOLKIT, request), *validate_inputs(request))
-    return [problem.code for problem in problems if problem.severity == "error"]
 
 
 @pytest.fixture
@@ -231,7 +80,7 @@ def odd_requests(draw: st.DrawFn) -> Request[Parameters]:
         st.fixed_dictionaries(
             {},
             optional={
-                "num_video_frames_per_chunk": st.integers(1, 14),
+                "num_video_frames_per_chunk": st.sampled_from((1, 93)),
                 "num_conditional_frames": st.sampled_from((0, 1, 2)),
                 "max_frames": st.none() | st.integers(1, 14),
                 "context_frame_index": st.none() | st.integers(1, 14),
@@ -313,9 +162,9 @@ WRONG: dict[str, dict[str, Any]] = {
     "no prompt": {"prompt": None},
     "no prompt file": {"prompt": None, "prompt_path": "gone.txt"},
     "control that is no object": {"edge": 3},
-    "short control": {"edge": {"control_path": "short.mp4"}},
-    "short mask": {"edge": {"mask_path": "short.mp4"}},
-    "short guided mask": {"guided_generation_mask": "short.mp4"},
+    "short control": {"video_path": "long.mp4", "edge": {"control_path": "in.mp4"}},
+    "short mask": {"video_path": "long.mp4", "edge": {"mask_path": "in.mp4"}},
+    "short guided mask": {"video_path": "long.mp4", "guided_generation_mask": "in.mp4"},
     "labels in words": {"guided_generation_mask": "in.mp4", "guided_generation_foreground_labels": ["car"]},
     "mkv": {"video_path": "in.mkv"},
 }
@@ -324,9 +173,9 @@ WRONG: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def specs(tmp_path: Path) -> Path:
     for name in ("in.mp4", "in.mkv"):
-        (tmp_path / name).write_bytes(clip(6))
-    (tmp_path / "short.mp4").write_bytes(clip(5))
-    (tmp_path / "s.png").write_bytes(picture("png"))
+        (tmp_path / name).write_bytes(video(6))
+    (tmp_path / "long.mp4").write_bytes(video(94))
+    (tmp_path / "s.png").write_bytes(picture())
     return tmp_path
 
 
@@ -400,8 +249,8 @@ def test_on_two_gpus_too(tmp_path: Path, street: Request[Parameters], order: str
 
 
 def test_two_gpus_come_to_an_end_with_chunks_counted(tmp_path: Path) -> None:
-    long = given_input("video", media=Media(kind="video", width=64, height=48, frames=12, fps=24.0))
-    played = Played(tmp_path, evolve(asked(long, num_video_frames_per_chunk=5), gpus=2))
+    long = given_input("video", media=Media(kind="video", width=64, height=48, frames=94, fps=24.0))
+    played = Played(tmp_path, evolve(asked(long), gpus=2))
     played.play()
     assert played.exit_code == 0, played.log
     assert [outputs.failure for outputs in played.outputs()] == [None]

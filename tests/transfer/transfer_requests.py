@@ -69,8 +69,8 @@ def _videos(slot: str, frames: int) -> st.SearchStrategy[Input]:
 def valid_requests(draw: st.DrawFn, id: str | None = None) -> Request[Parameters]:  # noqa: A002  the field's name
     """Any request that has nothing wrong with it but for warnings; every setting may vary."""
     picture = draw(st.booleans())
-    frames = 1 if picture else draw(st.integers(2, 12))
-    chunk = 1 if picture else draw(st.sampled_from((5, 9, 93)))
+    frames = 1 if picture else draw(st.sampled_from((*range(2, 13), 94, 100)))
+    chunk = 1 if picture else 93
     overlap = draw(st.integers(0, 2))
     distilled = draw(st.booleans())
     used = {"edge"} if distilled else draw(st.sets(st.sampled_from(CONTROLS), min_size=1))
@@ -100,8 +100,8 @@ def valid_requests(draw: st.DrawFn, id: str | None = None) -> Request[Parameters
         "max_frames": 1 if picture else limit,
         "num_steps": 4 if distilled else draw(st.integers(1, 60)),
         "guidance": draw(st.integers(0, 7)),
-        "seed": draw(st.integers(0, 2**70)),
-        "sigma_max": draw(st.none() | st.floats(0, 200)),
+        "seed": draw(st.integers(0, 2**64 - 1)),
+        "sigma_max": None if distilled else draw(st.none() | st.floats(0, 200)),
         "negative_prompt": draw(prompts),
         "resolution": draw(st.sampled_from(RESOLUTIONS)),
         "num_conditional_frames": overlap,

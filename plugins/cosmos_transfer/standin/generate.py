@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import time
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
 
-from . import media
 from .console import INFERENCE, Bar, Log
 from .flags import YES, Arguments
+from .inputs import CHUNK, Inputs
 from .launch import Ranks
 from .orders import Orders
-from .picture import Picture, beside, changed, derived
+from .reader import load_av
 from .spec import Sample
+from .work import Work
 
 MAIN = "examples/inference.py:95:main"
 CHECKPOINTS = "cosmos_transfer2/_src/imaginaire/utils/checkpoint_db.py:143:download"
@@ -26,19 +25,8 @@ SAMPLE = f"{INFERENCE}:217:_generate_sample"
 GUARDRAIL = "cosmos_transfer2/_src/imaginaire/auxiliary/guardrail/common/core.py:52:run_safety_check"
 PIPELINE = "cosmos_transfer2/_src/transfer2/inference/inference_pipeline.py:412:generate_img2world"
 WEIGHTS = "nvidia/Cosmos-Transfer2.5-2B"
-SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", *media.STILLS)
-LATENT_FRAMES = 24
 NCCL_SECONDS = 1800.0
-# the aspect classes at 720; the other resolutions scale these, to multiples of 16
-SIZES = ((1280, 704), (960, 704), (960, 960), (704, 960), (704, 1280))
-RESOLUTIONS = {
-    **dict.fromkeys(("720", "720p", "720robocasa"), 720),
-    **dict.fromkeys(("480", "480p"), 480),
-    "256": 256,
-    "512": 512,
-    "1024": 1024,
-    "1080": 1080,
-}
+DISTILLED = "edge/distilled"
 
 
 class ModelKey:
@@ -75,6 +63,7 @@ class Run:
         self._samples = samples[:1] if self._smoke else samples
         if self._setup["benchmark"]:
             self._samples = self._samples[:1] * 4
+        self._distilled = arguments.model == DISTILLED
         self._guarded = not (self._setup["disable_guardrails"] or self._smoke)
         self._folder = arguments.output
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -104,8 +93,11 @@ class Run:
         controls = sorted({key for sample in self._samples for key in sample.controls})
         self._log.line(MAIN, "This is a simulation: no model is loaded, nothing is generated", "WARNING")
         self._log.line(MAIN, f"Found {len(controls)} hint keys across all samples")
+        if load_av() is None:
+            words = "Without PyAV here no video is looked into: results are copies, lengths, sizes and codecs unchecked"
+            self._log.line(MAIN, words, "WARNING")
         variant = controls[0] if len(controls) == 1 else "multicontrol"
-        distilled = self._arguments.model == "edge/distilled"
+        distilled = self._distilled
         if distilled and variant != "edge":
             raise KeyError(ModelKey(variant, distilled))
         if len(controls) > 1:
@@ -154,20 +146,20 @@ class Run:
             return
         shown = {key: settings["control_path"] for key, settings in sample.controls.items()}
         log.line(SAMPLE, f"Processing the following paths: {shown}")
+        gpus = self._setup["context_parallel_size"] or self._ranks.world
+        inputs = Inputs(sample, self._orders, gpus=gpus, distilled=self._distilled)
         log.line(PIPELINE, "Loading input video...", "DEBUG")
-        work = Work(sample, self._smoke)
+        inputs.read_video()
+        inputs.read_guide()
         log.line(PIPELINE, "Computing prompt text embeddings...", "DEBUG")
+        inputs.read_context()
         log.line(PIPELINE, "Loading control inputs...", "DEBUG")
-        work.check_lengths()
-        work.check_split(self._setup["context_parallel_size"] or self._ranks.world)
-        began = time.monotonic()
-        for chunk in range(1, work.chunks + 1):
-            log.line(PIPELINE, f"Generating chunk {chunk}/{work.chunks}", "DEBUG")
-            log.line(PIPELINE, f"Seed: {sample.arguments['seed'] + chunk - 1}", "DEBUG")
-            self._ranks.say(str(work.steps))
-            self._chunk(work.steps, sample.name)
-        average = (time.monotonic() - began) / work.chunks
-        log.line(PIPELINE, f"Average time per chunk: {average:.2f}s", "DEBUG")
+        inputs.read_controls()
+        self._sample_chunks(sample, inputs)
+        work = Work(sample, inputs)
+        if self._distilled and inputs.out_frames > CHUNK:
+            words = f"Generated output has {inputs.out_frames} frames (> {CHUNK}); the distilled model is made for less"
+            log.line(SAMPLE, words, "WARNING")
         for kind, name, path in work.write_controls(self._folder):
             log.line(SAMPLE, f"{name} {kind} video saved to {path}")
         if self._guarded:
@@ -186,15 +178,32 @@ class Run:
         (self._folder / f"{sample.name}.txt").write_text(sample.prompt, encoding="utf-8")
         log.line(SAMPLE, f"Generated video saved to {result}", "SUCCESS")
 
+    def _sample_chunks(self, sample: Sample, inputs: Inputs) -> None:
+        log = self._log
+        steps = 1 if self._smoke else sample.arguments["num_steps"]
+        seed = sample.arguments["seed"]
+        chunks = inputs.count_chunks()
+        began = time.monotonic()
+        for index in range(chunks):
+            log.line(PIPELINE, f"Generating chunk {index + 1}/{chunks}", "DEBUG")
+            inputs.start_chunk(index)
+            # each chunk's seed is drawn from that of the last
+            seed = random.Random(seed).randint(0, 1000000)  # noqa: S311
+            log.line(PIPELINE, f"Seed: {seed}", "DEBUG")
+            self._ranks.say(str(steps))
+            self._chunk(steps, sample.name, inputs)
+            inputs.end_chunk()
+        log.line(PIPELINE, f"Average time per chunk: {(time.monotonic() - began) / chunks:.2f}s", "DEBUG")
+
     def _prompt_blocked(self, sample: Sample) -> bool:
         if not self._guarded:
             return False
         log = self._log
         log.line(SAMPLE, "Running guardrail check on prompt...")
-        texts = (
-            ("blocked_prompt", "Prompt", sample.prompt),
-            ("blocked_negative_prompt", "Negative prompt", str(sample.arguments["negative_prompt"])),
-        )
+        texts = [("blocked_prompt", "Prompt", sample.prompt)]
+        if not self._distilled:  # takes no negative prompt, and drops it without a word
+            negative = str(sample.arguments["negative_prompt"])
+            texts.append(("blocked_negative_prompt", "Negative prompt", negative))
         for failure, title, text in texts:
             if not self._orders.strikes(failure, sample.name):
                 log.line(SAMPLE, f"Passed guardrail on {title.lower()}", "SUCCESS")
@@ -211,8 +220,10 @@ class Run:
             return True
         return False
 
-    def _chunk(self, steps: int, sample: str = "") -> None:
+    def _chunk(self, steps: int, sample: str = "", inputs: Inputs | None = None) -> None:
         bar = Bar(steps)
+        if inputs is not None:
+            inputs.first_step()
         first = self._ranks.rank == 0
         for step in range(steps):
             if first and step == min(3, steps - 1):
@@ -233,121 +244,12 @@ class Run:
                 "1.02 GiB is free. Including non-PyTorch memory, this process has 43.49 GiB memory in use."
             )
         if orders.strikes("hang", sample):
-            while True:
-                signal.pause()
+            orders.hold()
 
     def _wait_for_nccl(self) -> None:
         seconds = float(os.environ.get("TORCH_NCCL_HEARTBEAT_TIMEOUT_SEC", NCCL_SECONDS))
         time.sleep(seconds)
         raise RuntimeError(f"[Rank {self._ranks.rank}] Watchdog caught collective operation timeout: {seconds:.0f} s")
-
-
-class Work:
-    """One sample's media: what comes in, how many chunks, and what goes out."""
-
-    def __init__(self, sample: Sample, smoke: bool) -> None:
-        arguments = sample.arguments
-        self._sample = sample
-        if sample.video.suffix not in SUFFIXES:
-            raise ValueError(f"Invalid video extension: {sample.video.suffix}")
-        self._lines = RESOLUTIONS[arguments["resolution"]]
-        if sample.video.suffix == ".mkv":
-            raise TypeError("Unsupported format: mkv")
-        self._media = media.look(sample.video)
-        self._frames = min(self._media.frames, arguments["max_frames"] or media.LONGEST, media.LONGEST)
-        chunk = arguments["num_video_frames_per_chunk"]
-        if chunk == 1 or not self._media.known:
-            self._frames = min(self._frames, 1 if chunk == 1 else 93)
-        self.steps: int = 1 if smoke else arguments["num_steps"]
-        self.chunks = 1
-        if self._frames > chunk:
-            self.chunks += -(-(self._frames - chunk) // (chunk - arguments["num_conditional_frames"]))
-        self.suffix = ".jpg" if self._frames == 1 else ".mp4"
-        wide, high = self._media.width or 16, self._media.height or 9
-        near = min(SIZES, key=lambda size: abs(wide / high - size[0] / size[1]))
-        self._class = (self._scaled(near[0]), self._scaled(near[1]))
-        self._size = self._class
-        if arguments["keep_input_resolution"]:
-            self._size = (max(2, wide & ~1), max(2, high & ~1))
-        # int(29.97) is 29 there too; a rate below one would stop the encoder
-        self._fps = max(1, int(self._media.fps))
-
-    def _scaled(self, side: int) -> int:
-        return round(side * self._lines / 720 / 16) * 16
-
-    def check_lengths(self) -> None:
-        """A control, mask or guide that ends before the video does stops the run."""
-        if not self._media.known:
-            return
-        guide = self._sample.arguments["guided_generation_mask"]
-        others = [settings[key] for settings in self._sample.controls.values() for key in ("control_path", "mask_path")]
-        for name in [*others, guide]:
-            if name is None:
-                continue
-            path = Path(name)
-            frames = media.array_frames(path) if path.suffix == ".npz" else media.look(path).frames
-            if frames < self._frames:
-                raise ValueError("No input frames; cannot pad. Verify that video frame counts match.")
-
-    def check_split(self, gpus: int) -> None:
-        """The picture is split over latent frames, then over height; what is left over cannot be split."""
-        rest = gpus
-        for length in (LATENT_FRAMES, self._class[1] // 16):
-            for share in range(rest, 0, -1):
-                if rest % share == 0 and length % share == 0:
-                    rest //= share
-                    break
-        if rest != 1:
-            raise ValueError("Split by width dimension is not currently supported.")
-
-    def write_controls(self, folder: Path) -> Iterator[tuple[str, str, Path]]:
-        """Write the controls and masks that the toolkit writes; yields kind, control and path."""
-        for control, settings in self._sample.controls.items():
-            path = folder / f"{self._sample.name}_control_{control}{self.suffix}"
-            self._write(path, self._control(control), Path(settings["control_path"] or self._sample.video))
-            yield "control", control, path
-            if settings["mask_prompt"] is not None and settings["mask_path"] is None:
-                path = folder / f"{self._sample.name}_mask_{control}{self.suffix}"
-                self._write(path, self._derived("mask"), self._sample.video)
-                yield "mask", control, path
-        if self._sample.arguments["guided_generation_mask"] is not None:
-            path = folder / f"{self._sample.name}_mask_guided_generation{self.suffix}"
-            guide = Path(self._sample.arguments["guided_generation_mask"])
-            video = guide.suffix != ".npz"
-            content = self._pictures(guide) if video else self._derived("mask")
-            self._write(path, content, guide if video else self._sample.video)
-            yield "mask", "guided_generation", path
-
-    def write_result(self, path: Path) -> None:
-        """Write the output: the input changed, with the controls and the input beside it where asked for."""
-        arguments = self._sample.arguments
-        key = zlib.crc32(f"{arguments['seed']}\0{self._sample.prompt}".encode())
-        columns = []
-        if arguments["show_input"]:
-            columns.append(self._pictures(self._sample.video))
-        if arguments["show_control_condition"]:
-            columns += [self._control(control) for control in self._sample.controls]
-        result = (changed(picture, key) for picture in self._pictures(self._sample.video))
-        content = (beside(list(row)) for row in zip(*columns, result, strict=False)) if columns else result
-        self._write(path, content, self._sample.video)
-
-    def _pictures(self, path: Path) -> Iterator[Picture]:
-        return media.pictures(path, *self._size, self._frames)
-
-    def _derived(self, control: str) -> Iterator[Picture]:
-        return (derived(picture, control) for picture in self._pictures(self._sample.video))
-
-    def _control(self, control: str) -> Iterator[Picture]:
-        path = self._sample.controls[control]["control_path"]
-        return self._derived(control) if path is None else self._pictures(Path(path))
-
-    def _write(self, path: Path, content: Iterator[Picture], source: Path) -> None:
-        if not self._media.known:
-            media.copy(source, path)
-        elif self.suffix == ".jpg":
-            media.write_still(path, next(content))
-        else:
-            media.write_video(path, content, self._fps)
 
 
 def _tell(words: str) -> None:

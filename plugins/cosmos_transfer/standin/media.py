@@ -1,18 +1,15 @@
-"""Media files in and out: with PyAV real video, without it copies that say in themselves that they are simulated."""
+"""What is written: with PyAV real video, without it copies that say in themselves that they are simulated."""
 
 from __future__ import annotations
 
-import importlib
 import struct
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from .picture import MARK, Picture, Watermark
+from .reader import load_av
 
-STILLS = (".png", ".jpg", ".jpeg")
-LONGEST = 5000  # frames the toolkit reads
 LABEL = f"{MARK}: no model made this; it was derived from the input"
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "veryfast", "crf": "23"}),
@@ -22,54 +19,19 @@ _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
 Change = Callable[[Picture], Picture]
 
 
-def load_av() -> Any:
-    """PyAV, or None where it is not installed; imported when first asked for."""
-    try:
-        return importlib.import_module("av")
-    except ImportError:
-        return None
-
-
-class Media:
-    """Frames, size and rate of one file; without PyAV one is told nothing (`known` is False)."""
-
-    def __init__(self, frames: int, width: int, height: int, fps: float, *, known: bool = True) -> None:
-        self.frames = frames
-        self.width = width
-        self.height = height
-        self.fps = fps
-        self.known = known
-
-
-def look(path: Path) -> Media:
-    """Read what a video or image holds, its frames counted; PyAV's own error where it is not readable."""
-    av = load_av()
-    if av is None:
-        return Media(1 if path.suffix in STILLS else LONGEST, 0, 0, 0.0, known=False)
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        frames = 1 if path.suffix in STILLS else sum(1 for packet in container.demux(stream) if packet.size)
-        return Media(frames, stream.width, stream.height, float(stream.average_rate or 1))
-
-
-def array_frames(path: Path) -> int:
-    """The first number of the shape of `arr_0` in an .npz file, read from its header."""
-    with zipfile.ZipFile(path) as archive, archive.open("arr_0.npy") as array:
-        array.read(8)
-        size = struct.unpack("<H", array.read(2))[0]
-        header = array.read(size).decode("latin-1")
-    return int(header.partition("'shape': (")[2].partition(",")[0])
-
-
 def pictures(path: Path, width: int, height: int, limit: int) -> Iterator[Picture]:
-    """Up to `limit` pictures of a video or image, scaled to even width x height."""
+    """`limit` pictures of a video or image, scaled to even width x height; black ones where it has fewer."""
+    black = Picture(width, height, bytes([16]) * (width * height), *(bytes([128]) * (width * height // 4),) * 2)
+    shown = 0
     with load_av().open(str(path)) as container:
         container.streams.video[0].thread_type = "AUTO"
-        for index, frame in enumerate(container.decode(video=0)):
-            if index == limit:
+        for frame in container.decode(video=0):
+            if shown == limit:
                 return
             small = frame.reformat(width=width, height=height, format="yuv420p")
             yield Picture(width, height, *(_tight(plane) for plane in small.planes))
+            shown += 1
+    yield from [black] * (limit - shown)
 
 
 def _tight(plane: Any) -> bytes:

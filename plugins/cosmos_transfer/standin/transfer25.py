@@ -1,6 +1,7 @@
 """Plays `examples/inference.py` of cosmos-transfer2.5, started as the real one is: `main(["python", SCRIPT, ...])`.
 
-Speed and failures by environment: STANDIN_STEP_SECONDS (0.02), STANDIN_FAIL (one of orders.py, `:SAMPLE` behind).
+By environment: STANDIN_STEP_SECONDS (0.02), STANDIN_FAIL (one of orders.py, `:SAMPLE` behind), STANDIN_VERSION (the
+release that is played, the newest by default), STANDIN_HANG_SECONDS (an end to what would hang for ever, with exit 1).
 """
 
 from __future__ import annotations
