@@ -178,6 +178,8 @@ class Cosmos:
     def fetch(self, run_id: str, what: Literal["all", "results"] = "all") -> RunRecord:
         """Bring outputs here that were not fetched."""
         run = self.store.run(self.resolve(run_id, ("rs",)))
+        if run.status == "lost" and not run.artifacts:
+            run = self.mover.go_on(run.id, "now")  # there may be files of it all the same
         if run.job_id is None or not run.artifacts:
             raise UsageError(f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`")
         from cosmos_core.runs.clean import refuse_what_is_gone

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from attrs import evolve, frozen
 
-from cosmos_core.errors import TargetUnusable
+from cosmos_core.errors import PluginError, TargetUnusable
 from cosmos_core.media import probe
 from cosmos_core.models.verdict import matching, verdict
 from cosmos_core.runs.work import Work
@@ -101,18 +101,21 @@ def _looked_into(artifact: Artifact, path: Path, sha256: str | None) -> Artifact
 
 @frozen(kw_only=True)
 class Ending:
-    """What a job that ended came to: a final state and the outputs that say why."""
+    """What a job that ended came to: a final state, the outputs that say why, and warnings."""
 
     state: str
     outputs: Outputs
+    warnings: tuple[str, ...] = ()
 
 
 def judge(work: Work, run: RunRecord, result: Result, marks: Container[str] = ()) -> Ending:
     """Completed, failed or cancelled, from files, log, exit code and what was asked.
 
     The wish to cancel only counts where it was carried out: a job that was done before the signal came is done.
+    A plugin that cannot read the outputs has no say in whether the job failed: PluginError is raised only where nothing
+    else is wrong.
     """
-    (outputs,) = work.model.parse_outputs(work.job, result)
+    outputs, trouble = _parsed(work, result)
     failure = run.error  # decided while it ran
     if "timed_out" in marks:
         failure = Failure(
@@ -126,12 +129,38 @@ def judge(work: Work, run: RunRecord, result: Result, marks: Container[str] = ()
             message="the container was killed because memory ran out",
             hint="this is the host's memory, not the GPU's: free some there, or raise the container's limit",
         )
-    judged = verdict(work.bundle, result, evolve(outputs, failure=failure) if failure else outputs)
-    if judged.failure is None:
-        judged = evolve(judged, failure=_unreadable(work, run))
+    judged = _by_files(work, run, result, evolve(outputs, failure=failure) if failure else outputs)
+    if trouble and judged.failure is None:
+        raise trouble
+    warnings = _not_read(trouble)
     if judged.failure and run.cancel_requested_at and "stopped" in marks:
-        return Ending(state="cancelled", outputs=evolve(outputs, failure=None))
-    return Ending(state="failed" if judged.failure else "completed", outputs=judged)
+        return Ending(state="cancelled", outputs=evolve(outputs, failure=None), warnings=warnings)
+    return Ending(state="failed" if judged.failure else "completed", outputs=judged, warnings=warnings)
+
+
+def remains(work: Work, run: RunRecord, result: Result) -> Ending:
+    """What a job of which nobody knows how it ended left: it stays lost. `outputs.failure` says what is wrong with it,
+    None where every file that it had to write is there and can be read."""
+    outputs, trouble = _parsed(work, result)
+    judged = _by_files(work, run, evolve(result, exit_code=0), outputs)
+    return Ending(state="lost", outputs=judged, warnings=_not_read(trouble))
+
+
+def _parsed(work: Work, result: Result) -> tuple[Outputs, PluginError | None]:
+    try:
+        (outputs,) = work.model.parse_outputs(work.job, result)
+    except PluginError as error:
+        return Outputs(), error
+    return outputs, None
+
+
+def _not_read(trouble: PluginError | None) -> tuple[str, ...]:
+    return (f"outputs: what they mean could not be read: {trouble.message}",) if trouble else ()
+
+
+def _by_files(work: Work, run: RunRecord, result: Result, outputs: Outputs) -> Outputs:
+    judged = verdict(work.bundle, result, outputs)
+    return judged if judged.failure else evolve(judged, failure=_unreadable(work, run))
 
 
 def _unreadable(work: Work, run: RunRecord) -> Failure | None:

@@ -13,9 +13,9 @@ from attrs import evolve
 
 from cosmos_core.config import Config
 from cosmos_core.convert import from_json, to_json
-from cosmos_core.errors import TargetUnusable, UsageError
+from cosmos_core.errors import PluginError, TargetUnusable, UsageError
 from cosmos_core.models import Models
-from cosmos_core.runs.collect import artifacts_of, copy_result, fetch, judge
+from cosmos_core.runs.collect import Ending, artifacts_of, copy_result, fetch, judge, remains
 from cosmos_core.runs.corrections import corrected
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
@@ -144,14 +144,10 @@ class Journey:
         """Converted once, then as it was written down when the job was staged."""
         if self._work is None:
             version = self.run.metadata.get("toolkit_version")
-            work = work_of(self.run, self.prompt, self.models, self.job.dir, version)
+            staged = None
             if self.job.bundle and self.run.status not in ("pending", "uploading"):
-                work = evolve(
-                    work,
-                    bundle=from_json(Bundle, self.job.bundle),
-                    command=from_json(Command, self.job.command),
-                )
-            self._work = work
+                staged = from_json(Bundle, self.job.bundle), from_json(Command, self.job.command)
+            self._work = work_of(self.run, self.prompt, self.models, self.job.dir, version, staged)
         return self._work
 
     def _move(self, to: str, **changes: Any) -> bool:
@@ -296,13 +292,30 @@ class Journey:
         return self._move("downloading", **_seen())
 
     def _lose(self, seen: str) -> bool:
-        failure = loss(self.run, self.jobdir, config_of(self.run), seen)
-        self._move("lost", error=failure, completed_at=datetime.now(UTC))
+        self._move("lost", completed_at=datetime.now(UTC), **self._loss(seen))
         return False
+
+    def _loss(self, seen: str) -> dict[str, Any]:
+        """What is known of a job that nobody saw end. What it wrote is brought here, as that of a job that failed."""
+        left = None
+        try:
+            if seen == "gone" and "outputs" in self.jobdir.marks():
+                self._bring_outputs()
+                left = remains(self.work, self.run, self._result())
+        except PluginError:  # it is lost whatever its plugin can do
+            pass
+        except TargetUnusable as error:
+            if error.transient:
+                raise
+            self._warn(f"outputs: {error.message}")
+        failure = loss(self.run, self.jobdir, config_of(self.run), seen, left)
+        return {"error": failure, **(_meaning(left, self.run) if left else {})}
 
     def _find_again(self) -> bool:
         """Only what is lost may be corrected, and only by evidence."""
         found = self.jobdir.look()
+        if found.state == "gone" and self.job.listing is None:
+            self._note(**self._loss("gone"))
         if found.state not in ("ended", "alive", "untended"):
             return False
         return self._move("running", error=None, completed_at=None)
@@ -316,15 +329,19 @@ class Journey:
         self._move("cancelled", completed_at=datetime.now(UTC), queue=None)
 
     def _download(self) -> bool:
-        outputs = self.jobdir.at("outputs")
         self._progress("downloading", None, "outputs")
         if "outputs" not in self.jobdir.marks():
             return self._lose("absent")
+        self._bring_outputs()
+        return self._move("parsing")
+
+    def _bring_outputs(self) -> None:
+        """Write down what lies there, and bring what was asked for."""
+        outputs = self.jobdir.at("outputs")
         there = self.host.list(outputs)
         listing = {name: size for name, size in there.items() if name == name.encode(errors="replace").decode()}
         if left := len(there) - len(listing):
-            words = f"outputs: {left} files stay on {self.host.name}: their names are no UTF-8"
-            self._note(warnings=(*(w for w in self.run.warnings if w != words), words))
+            self._warn(f"outputs: {left} files stay on {self.host.name}: their names are no UTF-8")
         if not self.store.update_job(self.job.id, epoch=self.lease.epoch, listing=listing):
             raise LeaseLost
         self.job = evolve(self.job, listing=listing)
@@ -334,30 +351,31 @@ class Journey:
         if not self.store.put_artifacts(self.run.id, artifacts, job_epoch=self.lease.epoch):
             raise LeaseLost
         self.run = evolve(self.run, artifacts=artifacts)
-        return self._move("parsing")
 
-    def _parse(self) -> bool:
-        self.run = self.store.run(self.run.id)
-        result = Result(
+    def _result(self) -> Result:
+        return Result(
             files=self.job.listing or {},
             folder=self.folder,
             log=self.folder / "run.log",
             exit_code=self.job.exit_code,
         )
-        ending = judge(self.work, self.run, result, self.jobdir.marks())
-        warnings = self.run.warnings
+
+    def _parse(self) -> bool:
+        self.run = self.store.run(self.run.id)
+        ending = judge(self.work, self.run, self._result(), self.jobdir.marks())
         if ending.state == "completed" and self.work.config.copy_to:
-            warnings = (*warnings, *self._copied(self.work.config.copy_to))
+            ending = evolve(ending, warnings=(*ending.warnings, *self._copied(self.work.config.copy_to)))
         self._move(
             ending.state,
             completed_at=self.jobdir.ended_at() or datetime.now(UTC),  # it may be collected long after
-            values=ending.outputs.values,
-            scores=ending.outputs.scores,
-            text=ending.outputs.text,
             error=ending.outputs.failure,
-            warnings=warnings,
+            **_meaning(ending, self.run),
         )
         return False
+
+    def _warn(self, words: str) -> None:
+        """Once, however often a step is entered."""
+        self._note(warnings=(*(w for w in self.run.warnings if w != words), words))
 
     def _copied(self, to: str) -> tuple[str, ...]:
         """Copy the result; where that fails the run is no less complete, and says so."""
@@ -366,6 +384,13 @@ class Journey:
         except OSError as error:
             return (f"output: could not copy the result to {to}: {error.strerror}",)
         return () if copied else (f"output: there is no result to copy to {to}",)
+
+
+def _meaning(ending: Ending, run: RunRecord) -> dict[str, Any]:
+    """What the outputs come to, as changes of their run."""
+    outputs = ending.outputs
+    warnings = tuple(dict.fromkeys((*run.warnings, *ending.warnings)))
+    return {"values": outputs.values, "scores": outputs.scores, "text": outputs.text, "warnings": warnings}
 
 
 def _seen() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cosmos_core.errors import TargetUnusable
+from cosmos_core.runs.collect import Ending
 from cosmos_core.runs.plan import ExecutionConfig
 from cosmos_core.store.records import RunRecord
 from cosmos_core.targets.docker import refused
@@ -42,16 +43,20 @@ def docker_away(jobdir: JobDir) -> TargetUnusable:
     )
 
 
-def loss(run: RunRecord, jobdir: JobDir, config: ExecutionConfig, seen: str) -> Failure:
-    """A job of which there is no evidence any more; `seen` is how it was found."""
+def loss(run: RunRecord, jobdir: JobDir, config: ExecutionConfig, seen: str, left: Ending | None = None) -> Failure:
+    """A job of which there is no evidence any more; `seen` is how it was found, `left` what it wrote."""
     words = {
         "gone": f"its {'container is' if config.target.runtime == 'docker' else 'processes are'} gone"
         " and left no exit code",
         "absent": f"its folder {jobdir.path} is gone",
         "idle": "it was started, and its folder knows nothing of that",
     }.get(seen, f"it was seen {seen}")
-    return Failure(
-        code="lost",
-        message=f"what became of the job on {jobdir.host.name} is unknown: {words}",
-        hint=f"`cosmos logs {run.id}` shows what there is; `cosmos retry {run.id}` runs it again",
-    )
+    hint = f"`cosmos logs {run.id}` shows what there is; `cosmos retry {run.id}` runs it again"
+    if left is not None and left.outputs.failure:
+        words += f"; {left.outputs.failure.message}"
+    elif left is not None:
+        words += "; all files that it had to write are there"
+        hint = (
+            f"look at the result, it may well be whole: `cosmos path {run.id}`; `cosmos retry {run.id}` runs it again"
+        )
+    return Failure(code="lost", message=f"what became of the job on {jobdir.host.name} is unknown: {words}", hint=hint)

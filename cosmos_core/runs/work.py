@@ -147,12 +147,26 @@ def _stored(cls: type[Any], values: Mapping[str, Any]) -> Reading:
     return read(cls, without(values, gone)) if gone else reading
 
 
-def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, version: str | None = None) -> Work:  # noqa: A002
-    """Convert a stored run for the folder `dir`. Pure but for the plugin's own package being read."""
+def work_of(
+    run: RunRecord,
+    prompt: PromptRecord,
+    models: Models,
+    dir: str,  # noqa: A002
+    version: str | None = None,
+    staged: tuple[Bundle, Command] | None = None,
+) -> Work:
+    """Convert a stored run for the folder `dir`. Pure but for the plugin's own package being read.
+
+    What was `staged` on its host is not converted again: today's plugin may do so otherwise, or fail.
+    """
     model = models[run.model_type]
     toolkit = model.toolkit(run.toolkit)
     job = Job.of(request_of(run, prompt, toolkit, version), dir=dir)
-    bundle = model.convert_inputs(job)
+    if staged:
+        bundle, command = staged
+    else:
+        bundle = model.convert_inputs(job)
+        command = model.choose_script(job, bundle)
     return Work(
         run=run,
         prompt=prompt,
@@ -161,7 +175,7 @@ def work_of(run: RunRecord, prompt: PromptRecord, models: Models, dir: str, vers
         config=config_of(run),
         job=job,
         bundle=bundle,
-        command=model.choose_script(job, bundle),
+        command=command,
     )
 
 

@@ -4,7 +4,7 @@
 # as its last act. Nobody has to be watching. It needs a POSIX shell; Docker and flock only where they are used.
 
 @SETTINGS@
-state='' keeper='' chosen='' ticket='' away=''
+state='' keeper='' worker='' chosen='' ticket='' away=''
 
 cd "$dir" || exit 1
 
@@ -31,13 +31,19 @@ newest_claim() {
     claims=0
     while [ -h "claim.$((claims + 1))" ]; do claims=$((claims + 1)); done
 }
+lives() { # LINK; then `pid` is the process that it names
+    [ -h "$1" ] || return
+    # shellcheck disable=SC2046  # split on purpose
+    set -- $(readlink "$1")
+    [ $# -gt 0 ] || exit 1 # it cannot be read, as where no more processes can be started: nothing is known then
+    [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ] && pid=$1
+}
 keeper_lives() {
     newest_claim
-    [ "$claims" -gt 0 ] || return
-    # shellcheck disable=SC2046  # split on purpose
-    set -- $(readlink "claim.$claims")
-    [ $# -gt 0 ] || exit 1 # it cannot be read, as where no more processes can be started: nothing is known then
-    [ $# = 3 ] && [ "$2" = "$(born "$1")" ] && [ "$3" = "$(boot)" ] && keeper=$1
+    lives "claim.$claims" && keeper=$pid
+}
+know_me() { # $$ is our parent's
+    { read -r me _ < /proc/self/stat || me=$(exec sh -c 'echo "$PPID"'); } 2>/dev/null
 }
 
 # Processes of ours carry the job's id, or write its log: workers that started sessions of their own are found as well,
@@ -54,7 +60,9 @@ processes() {
         newest_claim
         # shellcheck disable=SC2046  # split on purpose
         set -- $(readlink "claim.$claims")
-        pgrep -g "${1:-0}" | grep -vx "${1:-0}"
+        # shellcheck disable=SC2046  # split on purpose
+        set -- "${1:-0}" $(readlink waiter)
+        pgrep -g "$1" | grep -vx -e "$1" -e "${2:-0}"
     fi
 }
 end_processes() { # TERM, wait, KILL
@@ -79,9 +87,12 @@ nap() { # a signal ends it
 @LINE@
 
 # exit_code is written into a block that was there from the start: a full disk must not swallow it.
-reserve() { [ -e exit_code.part ] || printf '%-9s\n' '' > exit_code.part; }
+reserve() { [ -e "$1" ] || printf '%-9s\n' '' > "$1"; }
+write_code() { # CODE FILE
+    until printf '%-9s\n' "$1" 1<> "$2.part" && mv "$2.part" "$2"; do nap 1; done
+}
 finish() {
-    until printf '%-9s\n' "$1" 1<> exit_code.part && mv exit_code.part exit_code; do nap 1; done
+    write_code "$1" exit_code
     leave_line
     clean_up
     exit 0
@@ -102,11 +113,11 @@ expire() {
 
 keep() { # NAME=VALUE ...
     trap : TERM INT HUP
-    { read -r me _ < /proc/self/stat || me=$(exec sh -c 'echo "$PPID"'); } 2>/dev/null # $$ is our parent's
+    know_me
     ! keeper_lives || exit
     ln -s "$me $(born "$me") $(boot)" "claim.$((claims + 1))" 2>/dev/null || exit
     [ ! -f exit_code ] || exit
-    reserve
+    reserve exit_code.part
     [ -e run.log ] || : > run.log
     [ "$claims" = 0 ] || take_over # from an earlier keeper
     case ${state:-none} in
@@ -176,7 +187,7 @@ stop() {
             case $state in
             none) # its keeper is dead or nobody had started it, and now nobody will
                 if ln -s stopped "claim.$((claims + 1))" 2>/dev/null; then
-                    reserve
+                    reserve exit_code.part
                     finish 143
                 fi
                 ;;

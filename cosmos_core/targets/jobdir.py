@@ -19,7 +19,7 @@ _STATES: dict[str, State] = {
     "starting": "starting",
     "waiting": "waiting",  # in the line for GPUs
     "alive": "alive",
-    "untended": "untended",  # a container whose keeper is dead: started again, it gets a new one
+    "untended": "untended",  # its keeper is dead: started again, it gets a new one that collects its end
     "ended": "ended",
     "gone": "gone",  # it ran and left no exit code
     "away": "away",  # Docker does not answer

@@ -215,8 +215,8 @@ def _left(world: World) -> Iterator[str]:
                 yield f"{place.name}: ticket {ticket.name}"
         for disk in place.disks.values():
             for path in disk.rglob("*.part*"):
-                # made when the keeper begins; where it was killed, the job has no end
-                ours = path.name != "exit_code.part" or (path.parent / "exit_code").exists()
+                # made before the work begins; where all was killed, the job has no end
+                ours = path.name not in ("exit_code.part", "work_code.part") or (path.parent / "exit_code").exists()
                 if ours and path.parent.name != "outputs":  # there the toolkit leaves what it likes
                     yield f"{place.name}: {path.relative_to(disk)}"
     for laptop in world.laptops.values():

@@ -32,7 +32,7 @@ def allowed(*, docker: bool, starts: Sequence[Start], harms: Sequence[Harm], wri
             states |= {"failed", "lost"}
         if not written and _unkept_and_removed(work.began, harms):
             states.add("lost")
-    elif late & {"keeper", "reboot"}:
+    elif "reboot" in late:
         states.add("lost")  # nobody was there to see how it ended
     return frozenset(states)
 
@@ -72,7 +72,7 @@ def _cut_off(docker: bool, kinds: set[str]) -> frozenset[str]:
         if "container removed" in kinds:
             states.add("lost")
     else:
-        if kinds & {"reboot", "keeper"}:
+        if "reboot" in kinds:
             states.add("lost")
         if "worker" in kinds:
             states.add("failed")

@@ -23,7 +23,7 @@ round all is healed, and `cosmos sync --follow` is called until every run has en
 that the toolkit's stand-in keeps on the host, by files and by processes."""
 _ENDINGS = """\
 Failed and lost are those whose own work was hit, as the ledger shows: who kills a container fails its run, and a
-process whose keeper is killed leaves no exit code, so that its run is `lost`."""
+process that a restart of its host ended leaves no exit code, so that its run is `lost`."""
 
 
 @define(kw_only=True)

@@ -252,23 +252,75 @@ def test_within_the_time_limit(jobs: Jobs) -> None:
     assert not has(job, "timed_out")
 
 
+def kill_keeper(job: JobDir) -> None:
+    os.kill(keeper(job), signal.SIGKILL)
+    until(lambda: keeper(job) not in keepers(job.path))
+
+
+def kill_waiter(job: JobDir) -> None:
+    """Kill the shell that waits for the work and would write down how it ends."""
+    pid = int(Path(job.at("waiter")).readlink().name.split()[0])
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: pid not in keepers(job.path))
+
+
 def orphan(jobs: Jobs) -> JobDir:
-    """A job whose keeper was killed, and whose work goes on."""
+    """A job whose shells were all killed, and whose work goes on."""
     job = jobs.job("sleep", "100")
     job.start({})
     until(lambda: processes(job.job_id))
-    os.kill(keeper(job), signal.SIGKILL)
-    until(lambda: keeper(job) not in keepers(job.path))
+    kill_keeper(job)
+    kill_waiter(job)
     assert job.look().state == "alive"
     return job
 
 
 @linux
-def test_the_keeper_is_killed_and_the_work_lives(jobs: Jobs) -> None:
+def test_the_shells_are_killed_and_the_work_lives(jobs: Jobs) -> None:
     job = orphan(jobs)
     for pid in processes(job.job_id):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes(job.job_id))
+    assert job.look() == Evidence(state="gone")
+    job.start({})
+    until(lambda: not keepers(job.path))
+    assert job.look() == Evidence(state="gone")
+
+
+@linux
+@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("when", ["while it works", "after its end"])
+def test_how_the_work_ends_is_known_though_its_keeper_was_killed(jobs: Jobs, code: int, when: str) -> None:
+    job = jobs.script(f"setsid sleep 100 & until [ -e {jobs.folder}/on ]; do sleep 0.05; done; echo done; exit {code}")
+    job.start({})
+    until(lambda: len(processes(job.job_id)) >= 2)
+    kill_keeper(job)
+    assert job.look() == Evidence(state="untended")
+    if when == "while it works":
+        job.start({})
+        until(lambda: Path(job.at("claim.2")).is_symlink())
+        assert job.look() == Evidence(state="alive")
+    (jobs.folder / "on").touch()
+    until(lambda: has(job, "work_code"))
+    if when == "after its end":
+        assert job.look() == Evidence(state="untended")
+        job.start({})
+    assert ended(job) == code
+    assert log(job) == "done\n"
+    until(lambda: not keepers(job.path))
+    assert not processes(job.job_id)
+
+
+@linux
+def test_the_keeper_does_not_take_the_end_of_its_waiter_for_the_works(jobs: Jobs) -> None:
+    job = jobs.job("sleep", "100")
+    job.start({})
+    until(lambda: processes(job.job_id))
+    kill_waiter(job)
+    assert job.look() == Evidence(state="alive")
+    for pid in processes(job.job_id):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not keepers(job.path))
     assert job.look() == Evidence(state="gone")
 
 
@@ -303,7 +355,7 @@ def test_the_time_limit_holds_without_the_keeper_and_ends_with_the_work(jobs: Jo
     job = jobs.job("sleep", "100", limit=60)
     job.start({})
     until(lambda: processes(job.job_id))
-    os.kill(keeper(job), signal.SIGKILL)
+    kill_keeper(job)
     for pid in processes(job.job_id):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not keepers(job.path), seconds=5)
@@ -319,8 +371,8 @@ def test_a_restarted_machine_has_lost_the_job(jobs: Jobs) -> None:
     for worker in processes(job.job_id):
         os.kill(worker, signal.SIGKILL)
     until(lambda: exit_code(job) is not None)
-    Path(job.at("exit_code")).unlink()
-    Path(job.at("claim.1")).unlink()
+    for name in ("exit_code", "work_code", "claim.1"):  # the power went before its end
+        Path(job.at(name)).unlink()
     Path(job.at("claim.1")).symlink_to(f"{os.getpid()} {born} another-boot")
     assert job.look() == Evidence(state="gone")
     Path(job.at("claim.1")).unlink()
