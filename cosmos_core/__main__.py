@@ -1,10 +1,39 @@
-"""`python -m cosmos_core` is the `cosmos` command."""
+"""`python -m cosmos_core` is the `cosmos` command, which begins here: nothing is loaded yet."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-from cosmos_core.cli.main import main
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run the command that this process was started for; its exit code."""
+    try:
+        _take_words_as_utf8()
+        from cosmos_core.cli.main import main as command
+
+        return command()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _take_words_as_utf8() -> None:
+    """Start once more where the locale would misread the command line.
+
+    A Latin-1 locale makes two characters of each `ü` that a UTF-8 terminal or script sends. Bytes that are UTF-8 are
+    hardly ever meant as anything else; where there are none, the locale is taken at its word.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or all(map(str.isascii, sys.argv)):
+        return
+    try:
+        for word in sys.argv:
+            os.fsencode(word).decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606  ourselves
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from io import TextIOWrapper
 
 import click
 
 from cosmos_core import __version__
 from cosmos_core.cli.base import CONTEXT, Section, Shared, global_options, hint_for
-from cosmos_core.cli.neutral import Screen
+from cosmos_core.cli.streams import settle, why_lost
 from cosmos_core.errors import CosmosError, UsageError
+from cosmos_core.stdout import ours
 
 _BROKEN_PIPE = 141  # what a shell makes of a program that SIGPIPE ended
 _GARBAGE_AFTER = 100_000  # allocations; Python's own 700 suit programs that make rings of objects
 _INTERRUPTED = 130
+_NO_ROOM = 4  # as for any disk that is full
 
 # Short help is told here, so that the overview imports no command. name: (module, attribute, short help)
 SECTIONS: tuple[Section, ...] = (
@@ -142,23 +144,28 @@ cosmos.params.extend(global_options())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and answer its exit code."""
+    """Run one command and answer its exit code. Without `argv` this process is the command: its streams are ours."""
     # Most of a command is loading code: looking for garbage all the while costs it a tenth of its time.
     gc.set_threshold(_GARBAGE_AFTER)
-    args = list(sys.argv[1:] if argv is None else argv)
+    before = ours.set(True)
+    try:
+        settle(own=argv is None)
+        return _ended(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # while a command was still loading, or ending
+        return _INTERRUPTED
+    finally:
+        if argv is None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while Python tidies up would show a traceback
+        ours.reset(before)
+        # The process ends now. Its last search for garbage would walk through all the code there is, for 60 ms.
+        gc.freeze()
+
+
+def _ended(args: list[str]) -> int:
     shared = Shared(
         debug=_among_options("--debug", args),
         as_json=_among_options("--json", args),
     )
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if isinstance(stream, TextIOWrapper):
-            # file names that are no UTF-8 and terminals that know few characters: shown escaped, as JSON does
-            stream.reconfigure(errors="backslashreplace")
-            if stream.isatty() and not isinstance(stream, Screen):
-                screen = Screen.instead_of(stream)
-                setattr(sys, name, screen)
-                setattr(sys, f"__{name}__", screen)  # which is asked how wide the terminal is
     try:
         if instruction := os.environ.get("_COSMOS_COMPLETE"):
             from click.shell_completion import shell_complete
@@ -170,8 +177,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output has gone; what is still buffered must not complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    # The process ends now. Its last search for garbage would walk through all the code there is, for 60 ms.
-    gc.freeze()
+    if why := why_lost():
+        sys.stderr.write(f"error: cannot write to standard output: {why}\n")
+        return code or _NO_ROOM
     return code
 
 
