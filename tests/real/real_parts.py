@@ -6,10 +6,13 @@ a failure in CI, and elsewhere a skip that says why.
 
 from __future__ import annotations
 
+import compileall
 import contextlib
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -229,11 +232,25 @@ def small_disk(host_folder: HostFolder) -> Iterator[Callable[[int, Account], Pat
         yield make
 
 
+@pytest.fixture(scope="session")
+def compiled_toolkit(real_session: Session) -> Path:
+    """The stand-in, laid out as NVIDIA's repository and compiled: its jobs, which write no bytecode, need not do it."""
+    folder = real_session.folder / "cosmos-transfer2.5"
+
+    def start() -> dict[str, str]:
+        lay_out(open_folder(folder))
+        compileall.compile_dir(folder / ".standin", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+        return {}
+
+    real_session.once("toolkit", start)
+    return folder
+
+
 @pytest.fixture
-def toolkit_repo(host_folder: HostFolder) -> Path:
-    """The stand-in, laid out as NVIDIA's repository: root's, readable for all, without a .venv."""
+def toolkit_repo(host_folder: HostFolder, compiled_toolkit: Path) -> Path:
+    """A copy of the test's own: root's, readable for all, without a .venv."""
     folder = open_folder(host_folder.path / "cosmos-transfer2.5")
-    lay_out(folder)
+    shutil.copytree(compiled_toolkit, folder, dirs_exist_ok=True)
     return folder
 
 
