@@ -122,6 +122,27 @@ def _keys(cls: type[Any], prefix: str, base: Any) -> Iterable[Key]:
 
 def faults(cls: Any) -> tuple[str, ...]:
     """What keeps a class from being a parameters or settings class, in words; empty if nothing does."""
+    return _of_the_fields(cls) or tuple(words for key in keys(cls) for words in _of_the_default(key))
+
+
+def _of_the_default(key: Key) -> Iterable[str]:
+    if key.ge is not None and key.le is not None and key.ge > key.le:
+        yield f"{key.name} has the range {key.ge}..{key.le}, which holds nothing"
+        return
+    try:
+        same = read_value(key.type, to_json(key.default), Limits(key.ge, key.le, key.choices)) == key.default
+    except WrongValue as wrong:
+        yield f"the default of {key.name} {wrong.message}"
+        return
+    if not same and not (isinstance(key.default, str) and str in members(key.type)):
+        yield f"the default of {key.name}, {key.default!r}, is {_a(key.default)}, not {metavar(key.type)}"
+
+
+def _a(value: Any) -> str:
+    return f"a {type(value).__name__}"
+
+
+def _of_the_fields(cls: Any) -> tuple[str, ...]:
     if not (isinstance(cls, type) and attrs.has(cls)):
         return (f"{cls!r} is not an attrs class",)
     try:
@@ -135,7 +156,7 @@ def faults(cls: Any) -> tuple[str, ...]:
         if field.nested:
             if set(members(field.type)) - {field.nested, NoneType}:
                 found.append(f"{cls.__name__}.{field.name}: a nested class may only be joined with None")
-            found += faults(field.nested)
+            found += _of_the_fields(field.nested)
         elif not is_supported(field.type):
             found.append(f"{cls.__name__}.{field.name} has a type that cannot be read: {field.type}")
     return tuple(found)
@@ -214,8 +235,9 @@ class _Reader:
             return None
         try:
             return cls(**arguments) if base is None else attrs.evolve(base, **arguments)
-        except (ValueError, TypeError) as error:  # a validator of the class's own
-            self._problem(prefix.rstrip("."), str(error), "", "invalid")
+        except Exception as error:  # noqa: BLE001  a validator of the class's own, and it is a plugin's
+            kind = "" if isinstance(error, (ValueError, TypeError)) else f"{type(error).__name__}: "
+            self._problem(prefix.rstrip("."), f"{kind}{error}", "", "invalid")
             return None
 
     def _field(

@@ -68,9 +68,8 @@ class ModelCommand(Command):
         self.id_first = id_first
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        taken = {name for param in self.params for name in param.opts} | set(_HELP)
         ctx.meta[MODEL_OPTIONS] = []
-        ctx.meta[MODEL_OPTIONS] = list(self._of_model(ctx, args, taken))
+        ctx.meta[MODEL_OPTIONS] = list(self._of_model(ctx, args))
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -91,13 +90,13 @@ class ModelCommand(Command):
                     formatter.write_text(record[1])
                     formatter.dedent()
 
-    def _of_model(self, ctx: click.Context, args: list[str], taken: set[str]) -> Iterator[ModelOption]:
+    def _of_model(self, ctx: click.Context, args: list[str]) -> Iterator[ModelOption]:
         words = self._first_look(args)
         # help and completion are given whatever else is wrong; elsewhere a wrong name is told at once
         lenient = ctx.resilient_parsing or any(flag in args for flag in _HELP)
         info = _info(ctx, words, lenient=lenient)
         if info is not None:
-            yield from options_of(*info, taken, args)
+            yield from options_of(*info, args)
 
     def _first_look(self, args: list[str]) -> Mapping[str, str]:
         """`model` and `source`, as far as they are there; nothing else is understood here."""
@@ -134,14 +133,13 @@ def _info(ctx: click.Context, words: Mapping[str, str], *, lenient: bool) -> tup
     return None
 
 
-def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str] = ()) -> Iterator[ModelOption]:
-    """The options of a model's toolkits together; a name that one of ours has gets none (`--set` remains).
+def options_of(model: str, info: ModelInfo, args: Sequence[str] = ()) -> Iterator[ModelOption]:
+    """The options of a model's toolkits together; none has the name of one of ours, or the model is not loaded.
 
     A family of slots, `mask.*`, is shown as `--mask.NAME`, and each of its names in `args` is an option too.
     """
     from cosmos_core.parameters import keys
 
-    taken = set(taken)
     several = len(info.toolkits) > 1
     homes: dict[str, list[str]] = {}
     found: dict[str, dict[str, Any]] = {}
@@ -158,10 +156,6 @@ def options_of(model: str, info: ModelInfo, taken: set[str], args: Sequence[str]
             found.setdefault(key.name, {"kind": "parameter", "metavar": metavar, "notes": notes, "help": key.help})
             homes.setdefault(key.name, []).append(toolkit.name)
     for name, about in found.items():
-        flag = "--" + name.replace("_", "-")
-        if flag in taken:
-            continue
-        taken.add(flag)
         if several and len(homes[name]) < len(info.toolkits):
             about["help"] += f" ({', '.join(homes[name])})"
         yield ModelOption(name, model=model, **about)

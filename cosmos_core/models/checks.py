@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cosmos_core.parameters import faults
+from cosmos_core.parameters import faults, keys
 from cosmos_core.values import (
     Bundle,
     Command,
@@ -28,6 +28,17 @@ from cosmos_core.values import (
 CONTRACT = 1
 """The newest contract that this version understands."""
 
+OPTIONS = frozenset((
+    "batch", "config", "debug", "detach", "dry-run", "enhance", "fetch", "from", "gpus", "grid", "help", "if-busy",
+    "input", "input-fps", "json", "model", "name", "out", "output", "page", "preset", "progress", "prompts", "quiet",
+    "set", "spec", "strict", "tag", "target", "text", "timeout", "toolkit", "version",
+))  # fmt: skip
+"""The options of the commands that take a model's inputs and parameters as options, and those that will come.
+
+A plugin that had one of these names would be told a value that was meant for the core, or the other way round.
+"""
+SITE_KEYS = ("kind", "image", "repo", "prefix", "volumes")
+"""The keys of [targets.X.toolkits.Y] that every toolkit has; the others are its settings."""
 KINDS = ("video", "image", "tensor", "json", "text", "any")
 ROLES = ("result", "control", "log", "data")
 _OF_THE_CORE = (
@@ -72,7 +83,31 @@ def wrong_info(info: Any) -> str:
     for toolkit in info.toolkits:
         if wrong := _wrong_toolkit(toolkit):
             return wrong
-    return _repeated("toolkit", [toolkit.name for toolkit in info.toolkits])
+    return _repeated("toolkit", [toolkit.name for toolkit in info.toolkits]) or _wrong_names(info)
+
+
+def _wrong_names(info: ModelInfo) -> str:
+    """Inputs and parameters are options of one command line, all toolkits together, beside the core's own."""
+    inputs = {slot.name: toolkit.name for toolkit in info.toolkits for slot in toolkit.inputs}
+    parameters = {key.name: toolkit.name for toolkit in info.toolkits for key in keys(toolkit.parameters)}
+    for what, names in (("input", inputs), ("parameter", parameters)):
+        for name, toolkit in names.items():
+            flag = name.replace("_", "-")
+            if flag in OPTIONS:
+                return f"toolkit {toolkit}: the {what} {name} would be --{flag}, an option of cosmos's own; rename it"
+    for name, toolkit in parameters.items():
+        twin = next((i for i in inputs if i == name or (i.endswith(".*") and name.startswith(i[:-1]))), None)
+        if twin is not None:
+            both = f"the input {twin} (toolkit {inputs[twin]}) and the parameter {name} (toolkit {toolkit})"
+            return f"{both} would be the same option; rename one"
+    for toolkit in info.toolkits:
+        for key in keys(toolkit.settings):
+            if key.name.partition(".")[0] in SITE_KEYS:
+                return (
+                    f"toolkit {toolkit.name}: the setting {key.name} would be a key of "
+                    "[targets.NAME.toolkits.NAME] that is cosmos's own; rename it"
+                )
+    return ""
 
 
 def _wrong_toolkit(toolkit: Any) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import click
+import pytest
+from attrs import fields, frozen
 
 from cosmos_core import InputSlot, ModelInfo, Toolkit, parameter
-from cosmos_core.cli.model_options import options_of
+from cosmos_core.cli import making
+from cosmos_core.cli.model_options import ModelCommand, options_of
+from cosmos_core.config import ToolkitSite
+from cosmos_core.models.checks import OPTIONS, SITE_KEYS
 
 
 @frozen(kw_only=True)
@@ -23,7 +28,6 @@ class Inner:
 class New:
     num_steps: int = parameter(50)
     weights: Inner = parameter(Inner())
-    target: str = parameter("x", help="A name that one of ours has.")
 
 
 INFO = ModelInfo(
@@ -40,7 +44,7 @@ INFO = ModelInfo(
 
 
 def options(*args):
-    return {option.opts[0]: option for option in options_of("two", INFO, {"--target", "--set"}, args)}
+    return {option.opts[0]: option for option in options_of("two", INFO, args)}
 
 
 def test_options_are_the_union_over_the_toolkits_the_first_one_describing():
@@ -55,8 +59,13 @@ def test_options_are_the_union_over_the_toolkits_the_first_one_describing():
     assert found["--frames"].notes == "[repeat for many]"
 
 
-def test_a_name_that_one_of_ours_has_gets_no_option():
-    assert "--target" not in options()
+@pytest.mark.parametrize("command", [making.run, making.create.commands["prompt"], making.create.commands["run"]])
+def test_no_model_may_have_the_name_of_an_option_of_ours(command):
+    assert isinstance(command, ModelCommand)
+    with click.Context(command) as ctx:
+        ours = {flag[2:] for param in command.get_params(ctx) for flag in param.opts if flag.startswith("--")}
+    assert ours
+    assert ours <= OPTIONS
 
 
 def test_the_names_of_a_family_are_options_where_they_are_used():
@@ -65,3 +74,7 @@ def test_the_names_of_a_family_are_options_where_they_are_used():
     assert found["--mask.edge"].key == "mask.edge"
     assert found["--mask.seg"].hidden
     assert "--other.x" not in found
+
+
+def test_no_setting_may_have_the_name_of_a_key_that_every_toolkit_has():
+    assert {field.name for field in fields(ToolkitSite)} - {"settings"} == set(SITE_KEYS)

@@ -94,6 +94,28 @@ DESCRIPTIONS = {
     "(Toolkit(name='a', inputs=(InputSlot(name='My Video'),)),)": "'My Video' is no name for an input",
     "(Toolkit(name='a', inputs=(InputSlot(name='v', kinds=('film',)),)),)": "input v takes ('film',)",
     "(Toolkit(name='a', inputs=(InputSlot(name='v'), InputSlot(name='v'))),)": "toolkit a: input v twice",
+    "(Toolkit(name='a', inputs=(InputSlot(name='output'),)),)": (
+        "toolkit a: the input output would be --output, an option of cosmos's own; rename it"
+    ),
+    "(Toolkit(name='a', inputs=(InputSlot(name='dry_run'),)),)": "the input dry_run would be --dry-run",
+    "(Toolkit(name='a', parameters=Shadowed),)": "the parameter timeout would be --timeout",
+    "(Toolkit(name='a', inputs=(InputSlot(name='key'),), parameters=Fine),)": (
+        "the input key (toolkit a) and the parameter key (toolkit a) would be the same option; rename one"
+    ),
+    "(Toolkit(name='a', inputs=(InputSlot(name='key'),)), Toolkit(name='b', parameters=Fine))": (
+        "the input key (toolkit a) and the parameter key (toolkit b)"
+    ),
+    "(Toolkit(name='a', inputs=(InputSlot(name='deep.*'),), parameters=Nested),)": (
+        "the input deep.* (toolkit a) and the parameter deep.key (toolkit a)"
+    ),
+    "(Toolkit(name='a', settings=Place),)": "the setting repo would be a key of [targets.NAME.toolkits.NAME]",
+    "(Toolkit(name='a', parameters=made(int, 0, ge=1)),)": "the default of key must be at least 1, not 0",
+    "(Toolkit(name='a', parameters=made(int, None)),)": "the default of key wants a whole number, not none",
+    "(Toolkit(name='a', parameters=made(int, '35')),)": "the default of key, '35', is a str, not INTEGER",
+    "(Toolkit(name='a', parameters=made(str, 'x', choices=('a', 'b'))),)": "the default of key must be one of a, b",
+    "(Toolkit(name='a', settings=made(tuple[int, ...], [1])),)": "the default of key, [1], is a list, not INTEGER,",
+    "(Toolkit(name='a', parameters=made(int, 1, ge=5, le=1)),)": "key has the range 5..1, which holds nothing",
+    "(Toolkit(name='a', parameters=Deep),)": "the default of deep.key must be at most 3, not 9",
     "(Toolkit(name='a', stand_in='module.py'),)": 'has to look like "package:module"',
 }
 """Toolkits that make no sense, and what the error says."""
@@ -133,6 +155,30 @@ def test_a_description_that_makes_no_sense_is_refused(install: Any, plain_source
         @frozen(kw_only=True)
         class Needy:
             key: int = parameter()
+
+        @frozen(kw_only=True)
+        class Shadowed:
+            timeout: int = parameter(5)
+
+        @frozen(kw_only=True)
+        class Fine:
+            key: int = parameter(1, le=3)
+
+        @frozen(kw_only=True)
+        class Nested:
+            deep: Fine = parameter(Fine())
+
+        @frozen(kw_only=True)
+        class Deep:
+            deep: Fine = parameter(Fine(key=9))
+
+        @frozen(kw_only=True)
+        class Place:
+            repo: str = parameter("")
+
+        def made(kind, default, **about):
+            fields = {"__annotations__": {"key": kind}, "key": parameter(default, **about)}
+            return frozen(kw_only=True)(type("Made", (), fields))
 
         @frozen(kw_only=True)
         class Odd:
