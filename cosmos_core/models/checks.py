@@ -100,13 +100,11 @@ def _wrong_names(info: ModelInfo) -> str:
         if twin is not None:
             both = f"the input {twin} (toolkit {inputs[twin]}) and the parameter {name} (toolkit {toolkit})"
             return f"{both} would be the same option; rename one"
-    for toolkit in info.toolkits:
-        for key in keys(toolkit.settings):
+    for one in info.toolkits:
+        for key in keys(one.settings):
             if key.name.partition(".")[0] in SITE_KEYS:
-                return (
-                    f"toolkit {toolkit.name}: the setting {key.name} would be a key of "
-                    "[targets.NAME.toolkits.NAME] that is cosmos's own; rename it"
-                )
+                own = "a key of [targets.NAME.toolkits.NAME] that is cosmos's own"
+                return f"toolkit {one.name}: the setting {key.name} would be {own}; rename it"
     return ""
 
 
