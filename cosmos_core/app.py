@@ -18,6 +18,7 @@ from cosmos_core.handle import Handle
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.dry import DryRun, dry_run
+from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact, users_of_file
 from cosmos_core.runs.journey import OnChange
 from cosmos_core.runs.log import read_log
@@ -49,6 +50,7 @@ class Cosmos:
         self.config = config if isinstance(config, Config) else Config.load(config)
         self.models = Models()
         self.hosts = Hosts()
+        self.on_encoding: OnEncoding | None = None  # told while an image sequence is made into a video
 
     def __enter__(self) -> Cosmos:
         return self
@@ -117,7 +119,14 @@ class Cosmos:
     def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
         store = self.store if "store" in self.__dict__ or self._store_exists() else None
-        planner = Planner(config=self.config, models=self.models, store=store, hosts=self.hosts, remember=False)
+        planner = Planner(
+            config=self.config,
+            models=self.models,
+            store=store,
+            hosts=self.hosts,
+            remember=False,
+            on_encoding=self.on_encoding,
+        )
         return dry_run(planner, wish, out)
 
     def read_spec(self, path: Path, model: str | None = None) -> tuple[Wish, ...]:
@@ -125,7 +134,13 @@ class Cosmos:
         return read_spec(self.models, path, model)
 
     def _planner(self) -> Planner:
-        return Planner(config=self.config, models=self.models, store=self.store, hosts=self.hosts)
+        return Planner(
+            config=self.config,
+            models=self.models,
+            store=self.store,
+            hosts=self.hosts,
+            on_encoding=self.on_encoding,
+        )
 
     def _store_exists(self) -> bool:
         file = self.config.store_url.removeprefix("sqlite:///")
@@ -353,7 +368,11 @@ class Cosmos:
         parameters: Mapping[str, Any] | None = None,
         **wish: Any,
     ) -> PromptRecord:
-        """Store a prompt; `wish` takes the other fields of `Wish` (name, tags, toolkit, strict)."""
+        """Store a prompt; `wish` takes the other fields of `Wish` (name, tags, toolkit, strict, input_fps).
+
+        A folder of numbered pictures, or a pattern such as `d.####.png`, is an image sequence; `input_fps` is its rate:
+        24, "23.976", or {"video": 24, "depth": 12}.
+        """
         return self.store_prompt(
             Wish(model=model, text=text, inputs=_pairs(inputs or {}), parameters=parameters or {}, **wish)
         )

@@ -336,6 +336,7 @@ def dry_run_document(dry_run: DryRun) -> Document:
         "image": dry_run.image,
         "resources": plain(dry_run.resources),
         "request_hash": dry_run.request_hash,
+        "encodes": [_input(item) for item in dry_run.encodes],
     }
 
 

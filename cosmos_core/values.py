@@ -55,6 +55,7 @@ class InputSlot:
     help: str = ""
     required: bool = False
     many: bool = False
+    lossless: bool = False  # an image sequence for it is encoded so that no value changes: depth, regions, masks
 
 
 @frozen(kw_only=True)

@@ -67,8 +67,10 @@ def shared_of(ctx: click.Context) -> Shared:
 def opened(ctx: click.Context) -> Iterator[Cosmos]:
     """The API, configured as the global options say."""
     from cosmos_core.app import Cosmos  # brings the database and all the rest with it
+    from cosmos_core.cli.encoding import telling
 
     with Cosmos(shared_of(ctx).config) as cosmos:
+        cosmos.on_encoding = telling(ctx.params.get("progress"))
         yield cosmos
 
 

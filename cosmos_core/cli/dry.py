@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosmos_core.cli.complaints import problem_lines
-from cosmos_core.cli.screen import print_facts, print_json, say
+from cosmos_core.cli.screen import print_facts, print_json, say, sequence_facts
 from cosmos_core.documents import dry_run_document, items_document
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def _show(dry: DryRun) -> None:
             ("image", dry.image or ""),
             ("environment", "  ".join(environment)),
             ("resources", "  ".join(f"{key}={value}" for key, value in dry.resources.items())),
-            ("hash", dry.request_hash),
+            ("hash", dry.request_hash or "known once the image sequences are encoded"),
+            *(("encodes", sequence_facts(item)) for item in dry.encodes),
         ]
     )
     for name, content in dry.contents.items():

@@ -204,7 +204,7 @@ def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
                 )
         for id_ in whole:
             if id_.startswith("ps_"):
-                nothing = {"inputs": (), "settings": (), "spec": None, "source": id_}
+                nothing = {"inputs": (), "input_fps": (), "settings": (), "spec": None, "source": id_}
                 runs.append(cosmos.store_run(Asked(ctx, None, {**said, **nothing}).wish(cosmos)))
             else:
                 runs.extend(cosmos.runs_of([id_]))

@@ -13,7 +13,7 @@ from cosmos_core.amounts import span as span
 from cosmos_core.cli.neutral import Screen, neutral, neutral_json, painted, styling
 
 if TYPE_CHECKING:
-    from cosmos_core.store.records import Queue
+    from cosmos_core.store.records import InputRecord, Queue
     from cosmos_core.values import Media
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -211,3 +211,15 @@ def media_facts(media: Media | None, count: int | None) -> str:
     if count is not None:
         words.append(size(count))
     return f"  ({', '.join(words)})" if words else ""
+
+
+def sequence_facts(item: InputRecord) -> str:
+    """The image sequence that an input's video is made from: `depth: /shots/d.####.png, 1-240 ...`."""
+    frames, media = item.frames, item.media
+    if frames is None:
+        raise AssertionError("asked of inputs that are made from one")
+    size_of = f", {media.width}x{media.height}" if media and media.width else ""
+    rate = f"{media.fps:.5g}" if media and media.fps else frames.rate
+    how = "lossless" if frames.lossless else "high quality"
+    what = f"{frames.pattern}, {frames.first}-{frames.last}{size_of}"
+    return f"{item.slot}: {what}, at {rate} frames a second, H.264 ({how})"

@@ -186,10 +186,13 @@ def _words(value: Any) -> str:
 
 
 def _inputs(inputs: Sequence[InputRecord]) -> list[tuple[str, str]]:
-    return [
-        (item.slot, f"{item.path or f'{item.target}:{item.remote}'}{media_facts(item.media, item.bytes)}")
-        for item in inputs
-    ]
+    return [(item.slot, f"{_place(item)}{media_facts(item.media, item.bytes)}") for item in inputs]
+
+
+def _place(item: InputRecord) -> str:
+    if item.frames is not None:
+        return f"{item.frames.pattern} {item.frames.first}-{item.frames.last}, encoded as {item.path}"
+    return item.path or f"{item.target}:{item.remote}"
 
 
 def _artifact(artifact: Artifact, absent: str) -> str:

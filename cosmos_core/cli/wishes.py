@@ -58,7 +58,9 @@ asked_options = apply(
            help="Read the toolkit's own spec file as the request; options given beside it win."),
     option("--input", "inputs", heading=WHAT, metavar="SLOT=REF", multiple=True, shell_complete=complete_slots,
            help="An input (repeat): a file, rs_..[:NAME] or @last[:NAME] for an output of a run, "
-                "TARGET:/path for a file that is there already."),
+                "TARGET:/path for a file that is there already, a folder of frames or d.####.png."),
+    option("--input-fps", heading=WHAT, metavar="[SLOT=]RATE", multiple=True,
+           help="Frames a second of image sequences (24, 23.976, 24000/1001); SLOT= for that one only (repeat)."),
     option("--set", "settings", heading=WHAT, metavar="KEY=VALUE", multiple=True, shell_complete=complete_parameters,
            help="A parameter (repeat); KEY=@FILE reads it from a file, seed=random draws one."),
     option("--toolkit", heading=WHAT, metavar="NAME",
@@ -99,6 +101,7 @@ class Asked:
             if key in self.parameters:
                 raise UsageError(f"{key} is given twice", hint="give it once")
             self.parameters[key] = value_of(word, key, self.problems.append)
+        self.input_fps = dict(_rate(word) for word in said["input_fps"])
         self.text = None if text is None else text_of(text, "text", self.problems.append)
         self.spec: Path | None = said["spec"]
         self.rest = {
@@ -138,6 +141,7 @@ class Asked:
         return evolve(
             base,
             inputs=(*(pair for pair in base.inputs if pair[0] not in slots), *self.inputs),
+            input_fps=self.input_fps,
             parameters={**_dotted(base.parameters), **self.parameters},
             **told,
         )
@@ -171,6 +175,12 @@ def _pair(flag: str, word: str) -> tuple[str, str]:
         form = "SLOT=REF" if flag == "--input" else "KEY=VALUE"
         raise UsageError(f"{flag} wants {form}, not {word!r}", hint=f"`{flag} {key or 'name'}=...`")
     return key.strip(), value
+
+
+def _rate(word: str) -> tuple[str, str]:
+    """The slot ("" for all) and the rate of `depth=12` or `24`."""
+    slot, equals, rate = word.partition("=")
+    return (slot.strip(), rate) if equals else ("", word)
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

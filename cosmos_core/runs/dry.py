@@ -13,6 +13,7 @@ from cosmos_core.errors import UsageError
 from cosmos_core.runs.plan import Planner, request_hash
 from cosmos_core.runs.wish import Wish
 from cosmos_core.runs.work import work_of
+from cosmos_core.store.records import InputRecord
 from cosmos_core.values import Problem
 
 
@@ -28,7 +29,8 @@ class DryRun:
     cwd: str
     image: str | None
     resources: Mapping[str, Any]
-    request_hash: str
+    request_hash: str | None  # None while an image sequence is not encoded
+    encodes: tuple[InputRecord, ...] = ()  # image sequences that a real run would encode first
 
 
 def dry_run(planner: Planner, wish: Wish, out: Path | None) -> DryRun:
@@ -39,6 +41,7 @@ def dry_run(planner: Planner, wish: Wish, out: Path | None) -> DryRun:
     # A name that says what it is, and the same each time, so that two dry runs can be compared.
     run = evolve(plan.run, id=re.sub(r"[^a-z0-9_]+", "_", (wish.name or "dry_run").lower()))
     work = work_of(run, plan.prompt, planner.models, "/job")
+    encodes = tuple(item for item in plan.prompt.inputs if item.frames and item.sha256 is None)
     contents = {file.path: file.content for file in work.bundle.files}
     return DryRun(
         problems=plan.warnings,
@@ -49,7 +52,8 @@ def dry_run(planner: Planner, wish: Wish, out: Path | None) -> DryRun:
         cwd=work.cwd,
         image=work.config.toolkit.image,
         resources={k: v for k, v in asdict(work.command.resources).items() if v is not None},
-        request_hash=request_hash(work.model, plan.request),
+        request_hash=None if encodes else request_hash(work.model, plan.request),
+        encodes=encodes,
     )
 
 

@@ -14,6 +14,8 @@ from cosmos_core.errors import CosmosError, NotFound
 from cosmos_core.media import probe
 from cosmos_core.parameters import nearest
 from cosmos_core.runs.far import look_at
+from cosmos_core.runs.frames import Frames, OnEncoding
+from cosmos_core.sequences import is_pattern
 from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
@@ -46,9 +48,30 @@ class Refs:
     store: Store | None
     hosts: Hosts
     remember: bool = True
+    on_encoding: OnEncoding | None = None
+
+    @property
+    def frames(self) -> Frames:
+        """What makes videos of image sequences."""
+        return Frames(
+            folder=self.config.home / "sequences",
+            look=self._looked_at,
+            store=self.store,
+            remember=self.remember,
+            on_encoding=self.on_encoding,
+        )
+
+    def is_sequence(self, ref: str) -> bool:
+        """Whether `ref` means many pictures: a folder here, or a pattern such as `d.####.png`."""
+        if _unusable(ref):
+            return False
+        path = Path(ref).expanduser()
+        return path.is_dir() or (is_pattern(ref) and not path.exists() and not _elsewhere(ref))
 
     def read(self, slot: str, ref: str) -> InputRecord:
         """Look at what `ref` names. Raises BadRef with cause and remedy."""
+        if why := _unusable(ref):
+            raise BadRef(why, "check the path", "invalid")
         if not Path(ref).exists():
             if match := _OF_A_RUN.fullmatch(ref):
                 return self._of_a_run(slot, ref, match["run"], match["name"])
@@ -60,6 +83,8 @@ class Refs:
         """What has happened to a stored input's file since; None where it is as it was."""
         if record.path is None:
             return None
+        if record.frames is not None:
+            return self.frames.changed(record)
         try:
             digest, _, _ = self._looked_at(Path(record.path))
         except OSError:
@@ -69,7 +94,7 @@ class Refs:
     def _local(self, slot: str, ref: str) -> InputRecord:
         path = Path(os.path.abspath(Path(ref).expanduser()))  # noqa: PTH100  resolve() would rename links
         if path.is_dir():
-            raise BadRef(f"{ref} is a folder, not a file", "name the file inside it", "not_a_file")
+            raise BadRef(f"{ref} is a folder, and this takes a file", "name the file in it", "not_a_file")
         try:
             digest, media, why = self._looked_at(path)
             size = path.stat().st_size
@@ -128,7 +153,10 @@ class Refs:
         try:
             far = look_at(self.hosts.of(target), name, path, self.store if self.remember else None)
         except FileNotFoundError as error:
-            raise BadRef(f"{path} {error} on {name}", "check the path there", "no_such_file") from None
+            hint = "check the path there"
+            if is_pattern(path) or str(error) == "is a folder":
+                hint = "an image sequence is encoded here: give a folder on this machine, or a video that is there"
+            raise BadRef(f"{path} {error} on {name}", hint, "no_such_file") from None
         if far.media.kind == "unknown":
             why = f"{ref} cannot be read as media: {far.why}"
             raise BadRef(why, "give a file that plays: mp4, png, jpg", "unreadable")
@@ -156,6 +184,22 @@ class Refs:
         if self.store and self.remember and looked.media.kind != "unknown":  # why it is broken is not remembered
             self.store.remember_digest(*key, sha256=digest, media=looked.media)
         return digest, looked.media, looked.why
+
+
+def _elsewhere(ref: str) -> bool:
+    """Whether a REF has the form of one that names no file here."""
+    return bool(_OF_A_RUN.fullmatch(ref) or _ON_A_TARGET.fullmatch(ref))
+
+
+def _unusable(ref: str) -> str | None:
+    """Why no file system takes a path, or None."""
+    if "\0" in ref:
+        return "there is a NUL character in the path"
+    try:
+        Path(ref).exists()
+    except OSError as error:
+        return f"{ref[:40]}... cannot be a path: {error.strerror}"
+    return None
 
 
 def is_there(record: InputRecord, target: Target, hosts: Hosts) -> bool:

@@ -18,7 +18,9 @@ from cosmos_core.errors import Refused, UsageError
 from cosmos_core.models import Model, Models
 from cosmos_core.models.inputs import check as check_inputs
 from cosmos_core.parameters import Key, closest, keys, read, unstructure
-from cosmos_core.runs.inputs import BadRef, Refs, is_there
+from cosmos_core.runs.frames import OnEncoding
+from cosmos_core.runs.gather import gather
+from cosmos_core.runs.inputs import Refs
 from cosmos_core.runs.sites import site_of, usable
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
@@ -80,6 +82,7 @@ class Planner:
     store: Store | None
     hosts: Hosts
     remember: bool = True
+    on_encoding: OnEncoding | None = None
     problems: list[Problem] = field(factory=list)
 
     def plan(self, wish: Wish, *, with_run: bool) -> Plan:
@@ -91,7 +94,7 @@ class Planner:
         site = site_of(target, toolkit, self.config.path) if target else None
         base = source.config.given if source.config else source.prompt.parameters if source.prompt else {}
         parameters, given, given_names = self._parameters(model, toolkit, wish.parameters, base)
-        inputs = self._inputs(wish, source, target)
+        inputs = self._inputs(wish, source, toolkit, target)
         run_id = new_id("rs")
         prompt = self._prompt(wish, source, model, inputs, given)
         request = Request(
@@ -106,7 +109,7 @@ class Planner:
             site=as_site(target, toolkit, site) if target and site else None,
         )
         self._gpus(request, target)
-        unread = {problem.field for problem in self.problems}
+        unread = {problem.field for problem in self.problems if problem.severity == "error"}
         self.problems.extend(check_inputs(toolkit, request, others=model.info.toolkits))
         # What could not be read has its problem already; what the plugin says of its stand-in would only confuse.
         self.problems.extend(p for p in model.validate_inputs(request) if p.field not in unread)
@@ -214,26 +217,17 @@ class Planner:
         mended = read(toolkit.parameters, _over(without(over.values, bad), _nested(right)))
         return mended.instance, mended.values, mended.given
 
-    def _inputs(self, wish: Wish, source: _Source, target: Target | None) -> tuple[InputRecord, ...]:
-        refs = Refs(config=self.config, store=self.store, hosts=self.hosts, remember=self.remember)
-        replaced = {slot for slot, _ in wish.inputs}
-        kept = [i for i in source.prompt.inputs if i.slot not in replaced] if source.prompt else []
-        for record in kept:
-            if (change := refs.changed(record)) and not (target and is_there(record, target, self.hosts)):
-                hint = f"put it back, or give another with --input {record.slot}=FILE"
-                self._problem(record.slot, f"{record.path} {change}", hint, "input_changed")
-        new: list[InputRecord] = []
-        for slot, ref in wish.inputs:
-            try:
-                new.append(refs.read(slot, ref))
-            except BadRef as bad:
-                self.problems.append(bad.problem(slot))
-                new.append(InputRecord(slot=slot, ref=ref, name=ref.rpartition("/")[2]))
-        for record in new:
-            if target and record.target not in (None, target.name) and record.path is None:
-                message = f"{record.ref} lies on {record.target}, and the run goes to {target.name}"
-                self._problem(record.slot, message, f"add --target {record.target}, or fetch it first", "elsewhere")
-        return (*kept, *new)
+    def _inputs(self, wish: Wish, source: _Source, toolkit: Toolkit, target: Target | None) -> tuple[InputRecord, ...]:
+        refs = Refs(
+            config=self.config,
+            store=self.store,
+            hosts=self.hosts,
+            remember=self.remember,
+            on_encoding=self.on_encoding,
+        )
+        gathered = gather(wish, source.prompt.inputs if source.prompt else (), toolkit, target, refs)
+        self.problems.extend(gathered.problems)
+        return gathered.inputs
 
     def _prompt(
         self,
@@ -246,7 +240,7 @@ class Planner:
         """The stored prompt where the wish leaves its text and inputs alone, else a new one."""
         old = source.prompt
         text = wish.text if wish.text is not None else old.prompt_text if old else ""
-        if old and text == old.prompt_text and not wish.inputs:
+        if old and text == old.prompt_text and not wish.inputs and inputs == old.inputs:
             return old
         if "\0" in text:
             self._problem("text", "there is a NUL character in it", "remove it", "invalid")

@@ -8,6 +8,10 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 
+def _by_slot(said: Any) -> Mapping[str, Any]:
+    return said if isinstance(said, Mapping) else {} if said is None else {"": said}
+
+
 @frozen(kw_only=True)
 class Wish:
     """A prompt, a run, or both, in the user's own words; None means not said.
@@ -21,6 +25,7 @@ class Wish:
     name: str | None = None
     source: str | None = None
     inputs: tuple[tuple[str, str], ...] = ()  # (slot, REF)
+    input_fps: Mapping[str, Any] = field(factory=dict, converter=_by_slot)  # slot -> rate of its frames; "": of all
     parameters: Mapping[str, Any] = field(factory=dict)  # nested or dotted keys
     tags: tuple[str, ...] = ()
     toolkit: str | None = None

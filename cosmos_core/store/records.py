@@ -30,6 +30,23 @@ TERMINAL = ("completed", "failed", "cancelled", "lost")
 
 
 @frozen(kw_only=True)
+class FramesRecord:
+    """The image sequence that an input's video was encoded from."""
+
+    pattern: str  # absolute, on this machine: `/shots/010/d.####.png`
+    first: int
+    last: int
+    rate: str  # frames a second, exact: `24`, `24000/1001`
+    sha256: str  # over the digests of the pictures, in order
+    lossless: bool
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return self.last - self.first + 1
+
+
+@frozen(kw_only=True)
 class InputRecord:
     """An input as its prompt remembers it: exactly one of `path`, `remote` and `run_id` says where it is."""
 
@@ -44,6 +61,7 @@ class InputRecord:
     sha256: str | None = None
     bytes: int | None = None
     media: Media | None = None
+    frames: FramesRecord | None = None  # what the video at `path` was made from
 
 
 @frozen(kw_only=True)

@@ -28,7 +28,7 @@ def _prepare(cwd: Path) -> None:
 
 CASES = {
     "missing file": ((*BASE, "rain", "--video", "strret.mp4", *EDGE), REFUSED, "video", "street.mp4"),
-    "folder for a file": ((*BASE, "rain", "--video", "folder", *EDGE), REFUSED, "video", "name the file"),
+    "folder for a file": ((*BASE, "rain", "--video", "folder", *EDGE), REFUSED, "video", "name a file"),
     "text named mp4": ((*BASE, "rain", "--video", "text.mp4", *EDGE), REFUSED, "video", "mp4"),
     "cut mp4": ((*BASE, "rain", "--video", "cut.mp4", *EDGE), REFUSED, "video", "mp4"),
     "empty file": ((*BASE, "rain", "--video", "empty.mp4", *EDGE), REFUSED, "video", "mp4"),

@@ -1,0 +1,190 @@
+"""Image sequences as inputs: encoded once, kept in the data folder, and known again by their pictures' digests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+from cosmos_core.sequences import BadSequence, Sequence, fault, find, some
+from cosmos_core.sequences.encoding import RECIPE, OnFrame, encode
+from cosmos_core.store import Store
+from cosmos_core.store.records import FramesRecord, InputRecord
+from cosmos_core.values import Media, Problem
+
+Look = Callable[[Path], tuple[str, Media, str]]
+"""Digest and media of a file, and why it is none."""
+
+
+@frozen(kw_only=True)
+class Encoding:
+    """How far the work on an image sequence is."""
+
+    pattern: str
+    stage: Literal["reading", "checking", "encoding"]  # checking: a dry run, which writes no video
+    done: int
+    count: int
+    fps: float = 0.0  # of the video
+
+
+OnEncoding = Callable[[Encoding], None]
+
+
+@frozen(kw_only=True)
+class Frames:
+    """Makes videos of image sequences. Without `remember` (a dry run) nothing is written."""
+
+    folder: Path  # of the videos
+    look: Look
+    store: Store | None
+    remember: bool = True
+    on_encoding: OnEncoding | None = None
+
+    def read(self, slot: str, ref: str, rate: Fraction, *, lossless: bool) -> tuple[InputRecord, tuple[Problem, ...]]:
+        """The input that a folder or a pattern means, and what to warn of. Raises BadSequence.
+
+        Its video is made unless it is there. A dry run only checks the pictures, and the video's digest stays unknown.
+        """
+        sequence = find(ref)
+        try:
+            stamp = _stamp(sequence)
+            digest = self.digest(sequence)
+        except OSError as error:
+            message = f"{error.filename} cannot be read: {error.strerror}"
+            raise BadSequence.of(message, "check its permissions", "unreadable") from None
+        frames = FramesRecord(
+            pattern=sequence.path,
+            first=sequence.first,
+            last=sequence.last,
+            rate=str(rate),
+            sha256=digest,
+            lossless=lossless,
+        )
+        path = self.folder / f"{_key(frames)}.mp4"
+        there = self._whole(path, frames)
+        # what is to be warned of is told each time; of pictures that were all seen before, the first will do
+        files = sequence.files[:1] if there else sequence.files
+        width, height, warnings = self._encode(sequence, files, frames, None if there or not self.remember else path)
+        if there is None and _stamp(sequence) != stamp:
+            path.unlink(missing_ok=True)
+            message = f"the pictures of {ref} changed while they were read"
+            raise BadSequence.of(message, "wait until the render is done, then try again", "still_changing")
+        sha256, media = there or self._whole(path, frames) or (None, _promised(frames, width, height))
+        record = InputRecord(
+            slot=slot,
+            ref=ref,
+            name=sequence.name,
+            path=str(path),
+            sha256=sha256,
+            bytes=path.stat().st_size if sha256 else None,
+            media=media,
+            frames=frames,
+        )
+        return record, (*_left_out(sequence), *warnings)
+
+    def changed(self, record: InputRecord) -> str | None:
+        """What has happened to a stored sequence since; None where its video is there or can be made again.
+
+        Pictures that are gone are no loss while the video is kept.
+        """
+        if record.frames is None or record.path is None:
+            return None
+        path = Path(record.path)
+        kept = path.is_file() and self.look(path)[0] == record.sha256
+        try:
+            sequence = find(record.frames.pattern)
+            same = self.digest(sequence) == record.frames.sha256
+        except (BadSequence, OSError):
+            if not Path(record.frames.pattern).parent.is_dir():
+                return None if kept else "is gone"
+            same = False
+        if not same:
+            return "has changed since its prompt was stored"
+        if not kept and self.remember:
+            try:
+                self._encode(sequence, sequence.files, record.frames, path)
+            except BadSequence as bad:
+                return str(bad)
+            if self.look(path)[0] != record.sha256:
+                return "is encoded otherwise by this version of PyAV"
+        return None
+
+    def digest(self, sequence: Sequence) -> str:
+        """SHA-256 over the digests of the pictures, in order; remembered while no picture's size or time changes."""
+        stamp = _stamp(sequence)
+        seen = hashlib.sha256(repr(stamp).encode()).digest()  # in the place of the one inode that a file has
+        size, newest = sum(size for _, size, _, _ in stamp), max(time for _, _, time, _ in stamp)
+        key = (sequence.path, size, newest, int.from_bytes(seen[:8]))
+        if self.store and (remembered := self.store.digest(*key)):
+            return remembered[0]
+        whole = hashlib.sha256()
+        tell = self._tell(sequence.path, "reading", len(sequence.files))
+        with ThreadPoolExecutor(4) as pool:
+            for done, digest in enumerate(pool.map(_sha256, sequence.files), 1):
+                whole.update(digest)
+                tell(done)
+        if self.store and self.remember:
+            self.store.remember_digest(*key, sha256=whole.hexdigest(), media=None)
+        return whole.hexdigest()
+
+    def _encode(
+        self, sequence: Sequence, files: tuple[Path, ...], frames: FramesRecord, to: Path | None
+    ) -> tuple[int, int, tuple[Problem, ...]]:
+        rate = Fraction(frames.rate)
+        tell = self._tell(sequence.path, "encoding" if to else "checking", len(files), float(rate))
+        try:
+            return encode(files, rate, lossless=frames.lossless, to=to, on_frame=tell)
+        except OSError as error:
+            message = f"the video of {sequence.path} cannot be written: {error.strerror}"
+            raise BadSequence.of(message, f"see to {self.folder}", "cannot_encode") from None
+
+    def _whole(self, path: Path, frames: FramesRecord) -> tuple[str, Media] | None:
+        """Digest and media of a video that is there with all its frames."""
+        if not path.is_file():
+            return None
+        sha256, media, _ = self.look(path)
+        return (sha256, media) if media.frames == frames.count else None
+
+    def _tell(
+        self, pattern: str, stage: Literal["reading", "checking", "encoding"], count: int, fps: float = 0.0
+    ) -> OnFrame:
+        def tell(done: int) -> None:
+            if self.on_encoding is not None and count > 1:
+                self.on_encoding(Encoding(pattern=pattern, stage=stage, done=done, count=count, fps=fps))
+
+        return tell
+
+
+def _promised(frames: FramesRecord, width: int, height: int) -> Media:
+    """What the video will be."""
+    rate = float(Fraction(frames.rate))
+    return Media(kind="video", width=width, height=height, frames=frames.count, fps=rate, codec="h264")
+
+
+def _key(frames: FramesRecord) -> str:
+    """What decides about the bytes of the video, as a name."""
+    told = f"{RECIPE} {frames.sha256} {frames.rate} {frames.lossless}"
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def _stamp(sequence: Sequence) -> list[tuple[str, int, int, int]]:
+    """What changes with any of the pictures."""
+    stats = [(file.name, file.stat()) for file in sequence.files]
+    return [(name, s.st_size, s.st_mtime_ns, s.st_ino) for name, s in stats]
+
+
+def _sha256(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _left_out(sequence: Sequence) -> tuple[Problem, ...]:
+    if not sequence.left_out:
+        return ()
+    message = f"not part of {sequence.pattern}, and left out: {some(sequence.left_out)}"
+    return (fault(message, "move it away if it does not belong there", "left_out", severity="warning"),)

@@ -1,0 +1,229 @@
+"""Image sequences as inputs of prompts: rates, what is remembered, and what changes in between."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pictures import write_picture, write_sequence
+
+from cosmos_core import Cosmos, Refused
+from cosmos_core.demo import make_clip
+from cosmos_core.runs.frames import Encoding
+from cosmos_core.runs.wish import Wish
+from cosmos_core.store.records import PromptRecord
+
+SIZE = (64, 36)
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cosmos]:
+    """The API with a home of this test's own."""
+    for name in ("COSMOS_CONFIG", "COSMOS_TARGET", "COSMOS_STORE_URL", "COSMOS_SIMULATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COSMOS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    with Cosmos() as opened:
+        yield opened
+
+
+@pytest.fixture
+def told(api: Cosmos) -> list[Encoding]:
+    """What is told of encoding."""
+    found: list[Encoding] = []
+    api.on_encoding = found.append
+    return found
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    return write_sequence(tmp_path / "frames", size=SIZE)
+
+
+def create(api: Cosmos, inputs: dict[str, Any], **wish: Any) -> PromptRecord:
+    return api.create_prompt("transfer", "rain", inputs=inputs, parameters={"weights.edge": 1}, **wish)
+
+
+def problems_of(api: Cosmos, inputs: dict[str, Any], **wish: Any) -> dict[str, str]:
+    with pytest.raises(Refused) as caught:
+        create(api, inputs, **wish)
+    return {problem.field: problem.message for problem in caught.value.problems}
+
+
+def encoded(told: list[Encoding]) -> list[str]:
+    """The sequences that were encoded, as often as they were."""
+    return [Path(at.pattern).name for at in told if at.stage == "encoding" and at.done == at.count]
+
+
+def test_a_prompt_remembers_where_its_video_came_from(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames, "depth": f"{frames}/d.####.png"}, input_fps="23.976")
+    video, depth = api.prompt(prompt.id).inputs
+    assert video.frames is not None
+    assert depth.frames is not None
+    assert (video.frames.pattern, video.frames.first, video.frames.last) == (f"{frames}/d.####.png", 1, 4)
+    assert (video.frames.rate, video.frames.count, len(video.frames.sha256)) == ("24000/1001", 4, 64)
+    assert (video.frames.lossless, depth.frames.lossless) == (False, True)
+    assert (video.name, video.ref) == ("d.mp4", str(frames))
+    assert video.media is not None
+    assert (video.media.frames, video.media.width, video.media.pixel) == (4, 64, "yuv420p")
+    assert depth.media is not None
+    assert depth.media.pixel == "gbrp"
+    assert video.path is not None
+    assert Path(video.path).stat().st_size == video.bytes
+
+
+def test_the_same_pictures_are_encoded_once(api: Cosmos, frames: Path, tmp_path: Path, told: list[Encoding]) -> None:
+    [first] = create(api, {"video": frames}, input_fps=24).inputs
+    copy = tmp_path / "moved"
+    shutil.copytree(frames, copy)
+    for number in (4, 3, 2, 1):
+        (copy / f"d.000{number}.png").rename(copy / f"x.{1000 + number}.png")
+    [second] = create(api, {"video": copy}, input_fps=24).inputs
+    assert encoded(told) == ["d.####.png"]
+    assert (first.sha256, first.path) == (second.sha256, second.path)
+    [third] = create(api, {"video": copy}, input_fps=25).inputs
+    assert third.sha256 != first.sha256
+
+
+def test_a_video_that_is_not_whole_is_made_again(api: Cosmos, frames: Path) -> None:
+    [first] = create(api, {"video": frames}, input_fps=24).inputs
+    assert first.path is not None
+    os.truncate(first.path, 100)
+    [second] = create(api, {"video": frames}, input_fps=24).inputs
+    assert (second.sha256, second.bytes) == (first.sha256, Path(first.path).stat().st_size)
+
+
+def test_the_rate_is_asked_for(api: Cosmos, frames: Path) -> None:
+    found = problems_of(api, {"video": frames, "depth": frames})
+    assert list(found) == ["input_fps"]
+    assert "in the image sequence for depth and video?" in found["input_fps"]
+
+
+def test_all_that_is_wrong_is_told_while_the_rate_is_unknown(api: Cosmos, frames: Path) -> None:
+    write_picture(frames / "d.0003.png", size=(32, 32))
+    found = problems_of(api, {"video": frames, "depth": "nowhere.mp4"})
+    assert sorted(found) == ["depth", "input_fps", "video"]
+    assert "d.0003.png is 32x32" in found["video"]
+
+
+def test_beside_a_video_a_sequence_has_its_rate(api: Cosmos, frames: Path, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "street.mp4", frames=4)
+    depth = create(api, {"video": clip, "depth": frames}).inputs[1]
+    assert depth.frames is not None
+    assert depth.frames.rate == "24"
+
+
+def test_a_slot_may_have_a_rate_of_its_own(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames, "depth": frames}, input_fps={"": 24, "depth": 12})
+    assert [item.frames.rate for item in prompt.inputs if item.frames] == ["24", "12"]
+
+
+def test_a_rate_for_nothing_is_refused(api: Cosmos, frames: Path, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "street.mp4", frames=4)
+    assert problems_of(api, {"video": clip}, input_fps=24) == {"input_fps": "there is no image sequence"}
+    found = problems_of(api, {"video": frames}, input_fps={"": 24, "depht": 12})
+    assert found == {"input_fps": "depht is no image sequence"}
+    assert problems_of(api, {"video": frames}, input_fps="fast") == {"input_fps": "'fast' is not a frame rate"}
+
+
+def test_a_slot_without_videos_takes_no_folder(api: Cosmos, frames: Path) -> None:
+    found = problems_of(api, {"video": frames, "dept": frames}, input_fps=24)
+    assert "unknown input" in found["dept"]
+
+
+def test_a_run_of_other_pictures_keeps_the_rate(api: Cosmos, frames: Path, tmp_path: Path) -> None:
+    prompt = create(api, {"video": frames}, input_fps=30)
+    others = write_sequence(tmp_path / "others", 5, 6, 7, size=SIZE)
+    run = api.store_run(Wish(source=prompt.id, inputs=(("video", str(others)),)))
+    [video] = api.prompt(run.prompt_id).inputs
+    assert video.frames is not None
+    assert (video.frames.rate, video.frames.first) == ("30", 5)
+
+
+def test_a_run_at_another_rate_is_another_prompt(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames}, input_fps=30)
+    run = api.store_run(Wish(source=prompt.id, input_fps={"": "25"}))
+    assert run.prompt_id != prompt.id
+    [video] = api.prompt(run.prompt_id).inputs
+    assert video.frames is not None
+    assert video.frames.rate == "25"
+
+
+def test_pictures_that_changed_are_refused(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames}, input_fps=24)
+    write_picture(frames / "d.0002.png", 99, size=SIZE)
+    with pytest.raises(Refused) as caught:
+        api.create_run(prompt.id)
+    [problem] = caught.value.problems
+    assert problem.message == f"{frames}/d.####.png has changed since its prompt was stored"
+    assert problem.hint == f"give it again to use it as it is now: --input video={frames}/d.####.png"
+
+
+def test_pictures_that_are_gone_are_no_loss(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames}, input_fps=24)
+    shutil.rmtree(frames)
+    assert api.create_run(prompt.id).prompt_id == prompt.id
+    shutil.rmtree(api.config.home / "sequences")
+    with pytest.raises(Refused, match=r"1 problem|is gone"):
+        api.create_run(prompt.id)
+
+
+def test_a_video_that_was_cleared_away_is_made_again(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames}, input_fps=24)
+    shutil.rmtree(api.config.home / "sequences")
+    api.create_run(prompt.id)
+    assert prompt.inputs[0].path is not None
+    assert Path(prompt.inputs[0].path).exists()
+
+
+def test_a_dry_run_writes_nothing_and_tells(api: Cosmos, frames: Path, told: list[Encoding]) -> None:
+    inputs = (("video", str(frames)),)
+    wish = Wish(model="transfer", text="rain", inputs=inputs, parameters={"weights.edge": 1}, input_fps={"": 24})
+    dry = api.dry_run(wish)
+    [item] = dry.encodes
+    assert item.frames is not None
+    assert (item.frames.first, item.frames.last, item.sha256, dry.request_hash) == (1, 4, None, None)
+    assert encoded(told) == []
+    assert not (api.config.home / "sequences").exists()
+    run = api.store_run(wish)
+    dry = api.dry_run(wish)
+    assert dry.encodes == ()
+    assert dry.request_hash == run.metadata["request_hash"]
+
+
+def test_what_does_not_belong_is_warned_of(api: Cosmos, frames: Path) -> None:
+    write_picture(frames / "contact.png")
+    run = api.store_run(Wish(source=create(api, {"video": frames}, input_fps=24).id))
+    assert run.warnings == ()
+    inputs = (("video", str(frames)),)
+    wish = Wish(model="transfer", text="rain", inputs=inputs, parameters={"weights.edge": 1}, input_fps={"": 24})
+    assert "left out: contact.png" in api.store_run(wish).warnings[0]
+
+
+def test_a_spec_may_name_one(api: Cosmos, frames: Path) -> None:
+    spec = frames.parent / "spec.json"
+    spec.write_text('{"name": "a", "prompt": "rain", "video_path": "frames/d.%04d.png", "edge": {}}')
+    [wish] = api.read_spec(spec)
+    [video] = api.store_prompt(
+        Wish(model="transfer", text="a", inputs=wish.inputs, parameters=wish.parameters, input_fps={"": 24})
+    ).inputs
+    assert video.frames is not None
+    assert video.frames.last == 4
+
+
+@pytest.mark.parametrize("path", ["a\0b.mp4", "x" * 5000 + ".mp4", "y" * 5000 + "#.png"])
+def test_what_cannot_be_a_path_is_a_problem(api: Cosmos, path: str) -> None:
+    assert list(problems_of(api, {"video": path})) == ["video"]
+
+
+def test_no_rate_is_asked_for_what_is_no_sequence(api: Cosmos, tmp_path: Path) -> None:
+    folder = tmp_path / "takes"
+    make_clip(folder / "street.mp4", frames=4)
+    with pytest.raises(Refused) as caught:
+        create(api, {"video": folder})
+    [problem] = caught.value.problems
+    assert problem.hint == f"name the file in it: {folder}/street.mp4"
