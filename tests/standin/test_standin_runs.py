@@ -175,7 +175,7 @@ def test_input_and_controls_can_be_shown_beside_the_result(player: Player, sampl
 def test_a_supplied_control_is_used_and_may_be_longer(player: Player, sample: Make) -> None:
     make_clip(player.folder / "sub" / "edge.mp4", frames=11)
     played = player.play(sample(edge={"control_path": "sub/edge.mp4", "mask_path": "in.mp4", "mask_prompt": "x"}))
-    assert played.files() == {"a.json", "a.mp4", "a.txt", "a_control_edge.mp4"}
+    assert played.files() == {"a.json", "a.mp4", "a.txt", "a_control_edge.mp4", "a_mask_edge.mp4"}
     assert len(decode(played.folder / "outputs" / "a_control_edge.mp4")) == 8
 
 

@@ -278,10 +278,7 @@ def judge(asked: Case) -> Outcome:
                 raise
             return Outcome(case=asked, refused=refused, warned=warned, failed=f"not converted: {error!r}")
         orders = {} if asked.version is None else {"STANDIN_VERSION": asked.version}
-        if played.argv[0] == "torchrun":
-            played.play(**orders)
-        else:
-            played.play_here(**orders)
+        played.play_here(**orders)
         failed = told_as = ""
         if played.exit_code != 0:
             words = [line for line in played.log.splitlines() if "Error" in line and "ChildFailed" not in line]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import subprocess
 import sys
@@ -74,15 +73,16 @@ class Played:
         return {**QUICK, **command, **orders}
 
     def play_here(self, **orders: str) -> None:
-        """Run it in this process, which saves the start of another."""
-        said = io.StringIO()
+        """Run it in this process, which saves the start of another; several ranks are its children."""
         with (
+            (self.folder / "run.log").open("w+", encoding="utf-8", newline="") as said,
             mock.patch.dict(os.environ, self.env(**orders)),
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
         ):
             self.exit_code = stand_in.main(self.argv)
-        self.log = said.getvalue()
+            said.seek(0)
+            self.log = said.read()
 
     def play(self, **orders: str) -> None:
         """Run it in a process of its own."""

@@ -21,7 +21,7 @@ from unittest import mock
 
 import pytest
 from attrs import evolve
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from played import QUICK, START, Played, wrong_with
 from real_processes import HANG_S
@@ -34,7 +34,7 @@ from cosmos_core.parameters import read
 from cosmos_transfer.standin import transfer25 as stand_in
 from cosmos_transfer.transfer25 import follow_progress, read_spec
 from cosmos_transfer.transfer25.log import lines_of
-from cosmos_transfer.transfer25.parameters import NAME, MaskPrompts, Parameters, Weights
+from cosmos_transfer.transfer25.parameters import NAME, Parameters
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def street() -> Request[Parameters]:
 # -- what we take, it takes ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(request=valid_requests())
 def test_what_passes_our_checks_the_stand_in_runs_to_the_end(request: Request[Parameters]) -> None:
     request = evolve(request, gpus=None)
@@ -72,57 +72,7 @@ def test_what_passes_our_checks_the_stand_in_runs_to_the_end(request: Request[Pa
         }
 
 
-@st.composite
-def odd_requests(draw: st.DrawFn) -> Request[Parameters]:
-    """A request that was in order, and then had anything changed within the declared types and ranges."""
-    request = draw(valid_requests())
-    changes: dict[str, Any] = draw(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "num_video_frames_per_chunk": st.sampled_from((1, 93)),
-                "num_conditional_frames": st.sampled_from((0, 1, 2)),
-                "max_frames": st.none() | st.integers(1, 14),
-                "context_frame_index": st.none() | st.integers(1, 14),
-                "num_steps": st.integers(1, 5),
-                "distilled": st.booleans(),
-                "weights": st.builds(Weights, edge=st.none() | st.just(1.0), vis=st.none() | st.just(0.5)),
-                "mask_prompt": st.builds(MaskPrompts, edge=st.none() | st.just("car")),
-                "negative_prompt": st.sampled_from(("", " ", "blurry")),
-                "seg_prompt": st.none() | st.just("car"),
-            },
-        )
-    )
-    items = []
-    for item in request.inputs:
-        match draw(st.sampled_from((*["keep"] * 9, "drop", "length", "suffix"))):
-            case "keep":
-                items.append(item)
-            case "length" if item.media is not None and item.media.kind == "video":
-                items.append(evolve(item, media=evolve(item.media, frames=draw(st.integers(1, 14)))))
-            case "suffix":
-                suffix = draw(st.sampled_from(("", ".mkv", ".MP4", ".png", ".npz")))
-                items.append(evolve(item, name=f"a{suffix}"))
-    if draw(st.booleans()):
-        items.append(Input(slot="image_context", name="s.jpg", media=Media(kind="image", frames=1)))
-    return evolve(request, inputs=tuple(items), parameters=evolve(request.parameters, **changes), given=(), gpus=None)
-
-
-@settings(max_examples=100, deadline=None)
-@given(request=odd_requests())
-def test_what_gets_through_our_checks_by_chance_runs_too(request: Request[Parameters]) -> None:
-    wrong = wrong_with(request)
-    event("refused" if wrong else "run")
-    if wrong:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        played = Played(Path(folder), request)
-        played.play_here()
-        assert played.exit_code == 0, played.log
-        assert [outputs.failure for outputs in played.outputs()] == [None]
-
-
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(text=prompts, requests=st.lists(valid_requests(), min_size=2, max_size=2, unique_by=lambda r: r.id))
 def test_a_batch_of_equal_keys_runs_to_the_end(text: str, requests: list[Request[Parameters]]) -> None:
     first = evolve(requests[0], gpus=None)

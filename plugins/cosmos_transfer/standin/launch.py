@@ -221,9 +221,16 @@ def _watch(start: Start, children: dict[int, int]) -> int:
         sys.stderr.flush()
         os._exit(1)
 
-    for number in _PASSED_ON:
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in _PASSED_ON}
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+    try:
+        return _wait(start, children)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(start: Start, children: dict[int, int]) -> int:
     while children:
         pid, status = os.waitpid(-1, 0)
         rank = children.pop(pid, None)

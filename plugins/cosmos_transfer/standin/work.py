@@ -34,9 +34,11 @@ class Work:
             path = folder / f"{self._sample.name}_control_{control}{self.suffix}"
             self._write(path, self._control(control), Path(settings["control_path"] or self._sample.video))
             yield "control", control, path
-            if settings["mask_prompt"] is not None and settings["mask_path"] is None:
+            if settings["mask_prompt"] is not None:  # with a mask's file as well: then that is written once more
                 path = folder / f"{self._sample.name}_mask_{control}{self.suffix}"
-                self._write(path, self._derived("mask"), self._sample.video)
+                mask = settings["mask_path"]
+                content = self._derived("mask") if mask is None else self._pictures(Path(mask))
+                self._write(path, content, Path(mask or self._sample.video))
                 yield "mask", control, path
         if self._sample.arguments["guided_generation_mask"] is not None:
             path = folder / f"{self._sample.name}_mask_guided_generation{self.suffix}"
