@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cosmos_core.app import Cosmos as Cosmos
+    from cosmos_core.config import Config as Config
     from cosmos_core.errors import ConfigError as ConfigError
     from cosmos_core.errors import CosmosError as CosmosError
     from cosmos_core.errors import NotFound as NotFound
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
     from cosmos_core.errors import TargetUnusable as TargetUnusable
     from cosmos_core.errors import UnknownName as UnknownName
     from cosmos_core.errors import UsageError as UsageError
+    from cosmos_core.handle import Handle as Handle
     from cosmos_core.hookspecs import hookimpl as hookimpl
+    from cosmos_core.runs.wish import Wish as Wish
+    from cosmos_core.store.records import Filter as Filter
+    from cosmos_core.store.records import Page as Page
+    from cosmos_core.store.records import PromptRecord as PromptRecord
+    from cosmos_core.store.records import RunRecord as RunRecord
     from cosmos_core.toolkits import by_toolkit as by_toolkit
     from cosmos_core.values import PYTHON as PYTHON
     from cosmos_core.values import Bundle as Bundle
@@ -51,11 +58,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "app": ("Cosmos",),
+    "config": ("Config",),
     "errors": (
         "ConfigError", "CosmosError", "NotFound", "PluginError",
         "Refused", "TargetUnusable", "UnknownName", "UsageError",
     ),
+    "handle": ("Handle",),
     "hookspecs": ("hookimpl",),
+    "runs.wish": ("Wish",),
+    "store.records": ("Filter", "Page", "PromptRecord", "RunRecord"),
     "toolkits": ("by_toolkit",),
     "values": (
         "PYTHON", "Bundle", "Command", "Draft", "Failure", "Fetch", "FileToWrite", "Input", "InputSlot", "Job",

@@ -48,7 +48,7 @@ class Cosmos:
 
     def __init__(self, config: Config | Path | str | None = None) -> None:
         self.config = config if isinstance(config, Config) else Config.load(config)
-        self.models = Models()
+        self.models = Models(required=self.config.required_extensions)
         self.hosts = Hosts()
         self.on_encoding: OnEncoding | None = None  # told while an image sequence is made into a video
 

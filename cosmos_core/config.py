@@ -96,6 +96,7 @@ class _General:
 
     default_target: str | None = parameter(None, help="the target of a run that names none")
     simulate: Literal["auto", "never"] = parameter("auto", help="whether the simulator may stand in for a target")
+    required_extensions: tuple[str, ...] = parameter((), help="extensions without which nothing runs")
 
 
 @frozen(kw_only=True)
@@ -114,6 +115,7 @@ class Config:
     simulate: Literal["auto", "never"]
     targets: Mapping[str, Target]  # as configured; the simulator is not among them unless it was
     settings: tuple[Setting, ...]
+    required_extensions: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -246,6 +248,7 @@ class _Reader:
             simulate=general.simulate,
             targets=targets,
             settings=tuple(self.settings),
+            required_extensions=general.required_extensions,
         )
         names = (*targets, SIMULATOR)
         if config.default_target and config.default_target not in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +14,7 @@ from cosmos_core.models.discover import Found, find_plugins
 if TYPE_CHECKING:
     from cosmos_core.models.loading import Loaded
     from cosmos_core.models.model import Model
+    from cosmos_core.values import Toolkit
 
 _log = logging.getLogger(__name__)
 
@@ -26,17 +27,21 @@ class PluginReport(NamedTuple):
     package: str
     version: str
     module: str
-    status: str  # ok broken
+    status: str  # ok broken missing clash
     error: str = ""
     hint: str = ""
     hooks: tuple[str, ...] = ()
 
 
 class Models:
-    """The installed models by name. `entry_points` stands in for what package metadata says."""
+    """The installed models by name. `entry_points` stands in for what package metadata says.
 
-    def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
+    `required` names the extensions without which no model is given out: policy that must not go missing.
+    """
+
+    def __init__(self, entry_points: Iterable[EntryPoint] | None = None, *, required: Iterable[str] = ()) -> None:
         self._entries = None if entry_points is None else tuple(entry_points)
+        self._required = tuple(dict.fromkeys(required))
         self._loaded: dict[str, Model | PluginError] = {}
         self._left_out: dict[Found, PluginError] = {}
 
@@ -57,6 +62,12 @@ class Models:
 
     def __getitem__(self, name: str) -> Model:
         """The model of that name, loaded on first use. Raises UnknownName or PluginError."""
+        model = self._model(name)
+        if lacking := next(self._lacking(), None):
+            raise lacking[1]
+        return model
+
+    def _model(self, name: str) -> Model:
         if name not in self._loaded:
             try:
                 self._loaded[name] = self._load(self._one(name))
@@ -67,20 +78,41 @@ class Models:
             raise model
         return model
 
+    def _lacking(self) -> Iterator[tuple[str, PluginError]]:
+        """The required extensions that are broken or not there, and what is wrong."""
+        for name in self._required:
+            ours = [one for one in self.found if one.kind == "extension" and one.name == name]
+            broken = next((self._left_out[one] for one in ours if one in self._left_out), None)
+            if broken is not None:
+                yield (
+                    name,
+                    PluginError(f"{broken.message}; required_extensions names it: nothing runs", hint=broken.hint),
+                )
+            elif not ours:
+                yield name, _missing(name, [one.name for one in self.found if one.kind == "extension"])
+
     def report(self) -> tuple[PluginReport, ...]:
         """Load everything, each plugin behind its fence, and tell how that went."""
         rows: dict[Found, tuple[PluginError | None, tuple[str, ...]]] = {}
+        loaded: dict[Found, Model] = {}
         for one in self.found:
             if one.kind == "model":
                 try:
-                    rows[one] = (None, self[one.name].hooks)
+                    loaded[one] = self._model(one.name)
+                    rows[one] = (None, loaded[one].hooks)
                 except PluginError as error:
                     rows[one] = (error, ())
         hooks = {extension.found: extension.hooks for extension in self._extensions}
         for one in self.found:
             if one.kind == "extension":
                 rows[one] = (self._left_out.get(one), hooks.get(one, ()))
-        return tuple(_row(one, *rows[one]) for one in self.found)
+        clashes = _clashes(loaded)
+        there = {one.name for one in self.found if one.kind == "extension"}
+        absent = [(name, e) for name, e in self._lacking() if name not in there]
+        return (
+            *(clashes.get(one) or _row(one, *rows[one]) for one in self.found),
+            *(PluginReport("extension", name, "", "", "", "missing", e.message, e.hint) for name, e in absent),
+        )
 
     def _one(self, name: str) -> Found:
         for one in self.found:
@@ -129,7 +161,44 @@ class Models:
 
     def _leave_out(self, one: Found, error: PluginError) -> None:
         self._left_out[one] = error
-        _log.warning("%s; it is left out", error.message)
+        if one.name not in self._required:
+            _log.warning("%s; it is left out", error.message)
+
+
+def _missing(name: str, there: list[str]) -> PluginError:
+    from cosmos_core.parameters import nearest
+
+    message = f"required_extensions names {name!r}, and no such extension is installed: nothing runs"
+    hint = f"{nearest(name, there)}install its package, or take it out of required_extensions in the configuration"
+    return PluginError(message, hint=hint)
+
+
+def _clashes(loaded: Mapping[Found, Model]) -> dict[Found, PluginReport]:
+    """Models of different packages that mean different things by one toolkit's name, and so by its table."""
+    homes: dict[str, list[tuple[Found, Toolkit]]] = {}
+    for one, model in loaded.items():
+        for toolkit in model.info.toolkits:
+            homes.setdefault(toolkit.name, []).append((one, toolkit))
+    rows = {}
+    for name, sharing in homes.items():
+        for one, toolkit in sharing:
+            others = [found for found, other in sharing if found.package != one.package and _differ(toolkit, other)]
+            if others:
+                words = f"{one.title} and {others[0].title} both have a toolkit {name}, and declare it differently"
+                hint = f'a table [targets.NAME.toolkits."{name}"] can suit only one of them: remove a package'
+                rows[one] = _row(one, None, loaded[one].hooks)._replace(status="clash", error=words, hint=hint)
+    return rows
+
+
+def _differ(one: Toolkit, other: Toolkit) -> bool:
+    """Whether two toolkits would read one table, and look for the program, differently."""
+    from cosmos_core.parameters import keys
+
+    def meant(toolkit: Toolkit) -> object:
+        settings = [(key.name, key.type) for key in keys(toolkit.settings)]
+        return settings, toolkit.workdir, toolkit.image, toolkit.version_in
+
+    return meant(one) != meant(other)
 
 
 def _row(one: Found, error: PluginError | None, hooks: tuple[str, ...]) -> PluginReport:
