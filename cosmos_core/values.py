@@ -72,6 +72,7 @@ class Toolkit:
     volumes: tuple[str, ...] = ()  # anonymous volumes, e.g. /workspace/.venv
     version_in: tuple[str, str] | None = None  # (file in the repository, regular expression with one group)
     stand_in: str | None = None  # "package:module"; the module's main(argv) needs the standard library only
+    runs_here: bool = False  # needs no GPU and asks nobody: the simulator may run it as it is, without a stand-in
     smallest: Draft | None = None  # the smallest request worth running: slots with the kind of a file, which we make
 
 

@@ -17,21 +17,28 @@ from cosmos_core.values import Toolkit
 
 def usable(toolkit: Toolkit, target: Target) -> bool:
     """Whether the target can run that toolkit, as far as the configuration tells."""
-    if toolkit.workdir is None or (target.simulated and toolkit.stand_in):
+    if target.simulated:
+        return toolkit.stand_in is not None or toolkit.runs_here
+    if toolkit.workdir is None:
         return True
     site = target.site_of(toolkit.name)
     return site is not None and (site.repo is not None or target.runtime == "docker")
 
 
+def refuse_for_real(toolkit: Toolkit, target: Target) -> None:
+    """Nothing runs for real by the simulator, paid services least of all. Raises UsageError."""
+    if target.simulated and not usable(toolkit, target):
+        raise UsageError(
+            f"{toolkit.name} has no stand-in, and the simulator runs nothing for real",
+            hint="run it on a target: --target NAME; for this machine put [targets.here] into cosmos.toml",
+        )
+
+
 def site_of(target: Target, toolkit: Toolkit, file: Path | None) -> ToolkitSite:
     """The toolkit's place on the target. Raises UsageError, or ConfigError naming `file` and the key."""
     table = f'targets.{target.name}.toolkits."{toolkit.name}"'
+    refuse_for_real(toolkit, target)
     if not usable(toolkit, target):
-        if target.simulated:
-            raise UsageError(
-                f"{toolkit.name} has no stand-in to simulate it",
-                hint="run it on a real target: --target NAME",
-            )
         raise ConfigError(
             f"target {target.name} does not say where {toolkit.name} is",
             hint=f'add to the configuration: [{table}] with repo = "/where/it/is"',

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from cosmos_core import __version__
 from cosmos_core.errors import TargetUnusable
+from cosmos_core.runs.sites import refuse_for_real
 from cosmos_core.runs.work import STAND_IN, Work, stand_in_archive
 from cosmos_core.store.records import InputRecord
 from cosmos_core.targets.cache import cached_path, is_right, seal, upload
@@ -41,8 +42,11 @@ class Found:
 
 
 def survey(work: Work, host: Host) -> Found:
-    """Look at what a job needs on its host. Raises TargetUnusable where something is missing."""
+    """Look at what a job needs on its host. Raises TargetUnusable where something is missing, UsageError where the
+    simulator would run it for real: its plugin may be another than when the run was stored.
+    """
     target, site = work.config.target, work.config.toolkit
+    refuse_for_real(work.toolkit, target)
     docker = target.runtime == "docker"
     image = look_at_image(host, target.docker, site.image) if docker and site.image else None
     repo = None if target.simulated or work.toolkit.workdir is None else site.repo

@@ -14,7 +14,7 @@ from cosmos_core.errors import CosmosError, PluginError, Refused
 from cosmos_core.models import Model, Models
 from cosmos_core.parameters import nearest, read
 from cosmos_core.runs.plan import Plan, Planner
-from cosmos_core.runs.sites import paths_in
+from cosmos_core.runs.sites import paths_in, usable
 from cosmos_core.runs.wish import Wish
 from cosmos_core.runs.work import Work, work_of
 from cosmos_core.targets import Hosts
@@ -119,7 +119,7 @@ def toolkits_of(target: Target, config: Config, models: Models, hosts: Hosts, fo
         for toolkit in model.info.toolkits:
             known.setdefault(toolkit.name, (model, toolkit))
     if target.simulated:
-        wanted = [name for name, (_, toolkit) in known.items() if toolkit.stand_in]
+        wanted = [name for name, (_, toolkit) in known.items() if usable(toolkit, target)]
     else:
         wanted = [site.kind or name for name, site in target.toolkits.items()]
     planner = Planner(config=config, models=models, store=None, hosts=hosts, remember=False)
@@ -164,7 +164,8 @@ def toolkit_findings(one: Installed, target: Target, facts: Facts, gpus: tuple[G
                 f'install it, or give its whole path in prefix of [targets.{target.name}.toolkits."{one.name}"]',
             )
     if target.simulated and not one.trouble:
-        yield fine(one.name, "played by its stand-in")
+        played = one.toolkit is not None and one.toolkit.stand_in
+        yield fine(one.name, "played by its stand-in" if played else "runs as it is: it needs no GPU and asks nobody")
 
 
 def _files(one: Installed, target: Target, facts: Facts) -> Iterator[Finding]:

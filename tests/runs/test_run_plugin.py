@@ -14,6 +14,7 @@ import pytest
 from run_life import Home, processes, until
 
 from cosmos_core import Cosmos
+from cosmos_core.errors import UsageError
 from cosmos_core.store.records import RunRecord
 
 PLUGIN = """
@@ -23,7 +24,7 @@ from cosmos_core import Bundle, Command, Fetch, ModelInfo, Outputs, Toolkit, hoo
 class Tool:
     @hookimpl
     def describe(self):
-        return ModelInfo(title="Tool", toolkits=(Toolkit(name="tool"),))
+        return ModelInfo(title="Tool", toolkits=(Toolkit(name="tool", runs_here={runs_here}),))
 
     @hookimpl
     def convert_inputs(self, job):
@@ -57,9 +58,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions within one second are told apart
 
-    def install(command: str = WRITES, parse: str = READS, convert: str = "pass") -> None:
+    def install(command: str = WRITES, parse: str = READS, convert: str = "pass", *, runs_here: bool = False) -> None:
         sys.modules.pop("tool_plugin", None)
-        (site / "tool_plugin.py").write_text(PLUGIN.format(command=command, parse=parse, convert=convert))
+        code = PLUGIN.format(command=command, parse=parse, convert=convert, runs_here=runs_here)
+        (site / "tool_plugin.py").write_text(code)
         invalidate_caches()
 
     yield install
@@ -164,6 +166,36 @@ def test_what_was_lost_before_can_be_fetched(home: Home, install: Install) -> No
     folder.with_name("away").rename(folder)
     assert [Path(artifact.path or "").name for artifact in home.cosmos().fetch(run.id).artifacts] == ["words.txt"]
     assert "are there" in home.cosmos().store.run(run.id).error.message  # type: ignore[union-attr]
+
+
+def test_the_simulator_runs_nothing_for_real(home: Home, install: Install) -> None:
+    """A toolkit that asks a paid service, say: it has no stand-in, and its command must not run."""
+    install(f"touch {home.folder}/paid")
+    cosmos = home.cosmos()
+    prompt = cosmos.create_prompt("tool", "words")
+    with pytest.raises(UsageError, match="runs nothing for real") as refused:
+        cosmos.run(prompt.id)
+    assert "[targets.here]" in refused.value.hint
+    assert not cosmos.list_runs().items
+    home.configure('[targets.simulator.toolkits.tool]\nrepo = "/opt/tool"\n')
+    with pytest.raises(UsageError, match="runs nothing for real"):
+        home.cosmos().run(prompt.id)
+    assert not (home.folder / "paid").exists()
+
+
+def test_the_simulator_runs_what_says_that_it_may(home: Home, install: Install) -> None:
+    install(runs_here=True)
+    cosmos = home.cosmos()
+    run = cosmos.create_run(cosmos.create_prompt("tool", "words").id)
+    install(f"touch {home.folder}/paid")
+    paused = home.cosmos().execute(run.id)
+    assert paused.paused
+    assert "runs nothing for real" in paused.paused.reason
+    install(runs_here=True)
+    (done,) = home.cosmos().sync(follow=True)
+    assert done.status == "completed"
+    assert not done.simulated
+    assert not (home.folder / "paid").exists()
 
 
 def kill_all(folder: Path) -> None:

@@ -37,7 +37,7 @@ class Parameters:
 
 
 VIDEO = InputSlot(name="video", required=True, help="The video to be shown.")
-TOOLKIT = Toolkit(name="storyboard", inputs=(VIDEO,), parameters=Parameters)
+TOOLKIT = Toolkit(name="storyboard", inputs=(VIDEO,), parameters=Parameters, runs_here=True)
 
 
 @hookimpl
