@@ -28,7 +28,7 @@ from cosmos_core.runs.plan import Plan, Planner, config_of
 from cosmos_core.runs.specs import read_spec
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
-from cosmos_core.store.records import Filter, Page, PromptRecord, RunRecord
+from cosmos_core.store.records import Filter, JobRecord, Page, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.values import Problem, Request
 
@@ -85,18 +85,22 @@ class Cosmos:
             self.store.add(plan.prompt, None)
         return plan.prompt
 
-    def store_run(self, wish: Wish) -> RunRecord:
-        """Check a wish and store its run, and its prompt where that is new. Raises Refused; nothing is stored then."""
+    def store_run(self, wish: Wish, *, submit: bool = False) -> RunRecord:
+        """Check a wish and store its run, and its prompt where that is new. Raises Refused; nothing is stored then.
+
+        With `submit` it is submitted in the same breath: whatever happens to this process, `sync` goes on with it.
+        """
         plan = self._planner().plan(wish, with_run=True)
         if plan.run is None:
             raise AssertionError("a plan with a run has one")
-        self.store.add(plan.prompt if plan.prompt_is_new else None, plan.run)
-        return plan.run
+        run, job = self._submitted(plan.run, submit=submit)
+        self.store.add(plan.prompt if plan.prompt_is_new else None, run, job)
+        return run
 
-    def store_runs(self, wishes: Sequence[Wish]) -> tuple[RunRecord, ...]:
+    def store_runs(self, wishes: Sequence[Wish], *, submit: bool = False) -> tuple[RunRecord, ...]:
         """Check several wishes and store their runs as one group; with a problem in one, none is stored."""
         if len(wishes) == 1:
-            return (self.store_run(wishes[0]),)
+            return (self.store_run(wishes[0], submit=submit),)
         plans: list[Plan] = []
         problems: list[Problem] = []
         for number, wish in enumerate(wishes, 1):
@@ -109,12 +113,18 @@ class Cosmos:
             raise Refused(f"{len(problems)} problems; nothing was stored", problems=problems)
         group = new_id("gr")
         members = [
-            (plan.prompt if plan.prompt_is_new else None, evolve(plan.run, group_id=group))
+            (
+                plan.prompt if plan.prompt_is_new else None,
+                *self._submitted(evolve(plan.run, group_id=group), submit=submit),
+            )
             for plan in plans
             if plan.run
         ]
         self.store.add_group(group, "", datetime.now(UTC), members)
-        return tuple(run for _, run in members)
+        return tuple(run for _, run, _ in members)
+
+    def _submitted(self, run: RunRecord, *, submit: bool) -> tuple[RunRecord, JobRecord | None]:
+        return self.mover.submitted(run) if submit else (run, None)
 
     def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
@@ -164,7 +174,7 @@ class Cosmos:
         """End a run that is not done, in whatever state it is and whoever moves it."""
         return self.mover.cancel(self.resolve(run_id, ("rs",)))
 
-    def retry(self, run_id: str) -> RunRecord:
+    def retry(self, run_id: str, *, submit: bool = False) -> RunRecord:
         """Store a new run with the same prompt, parameters and target that names the old one; `start` starts it."""
         old = self.store.run(self.resolve(run_id, ("rs",)))
         if not old.ended:
@@ -172,8 +182,8 @@ class Cosmos:
         plan = self._planner().plan(Wish(source=old.id, name=old.name, tags=old.tags), with_run=True)
         if plan.run is None:
             raise AssertionError("a plan with a run has one")
-        run = evolve(plan.run, retry_of=old.id)
-        self.store.add(None, run)
+        run, job = self._submitted(evolve(plan.run, retry_of=old.id), submit=submit)
+        self.store.add(None, run, job)
         return run
 
     def sync(self, *, follow: bool = False, on_progress: OnChange | None = None) -> tuple[RunRecord, ...]:
@@ -339,7 +349,7 @@ class Cosmos:
                 yield Smoke(toolkit=one.name, words="no smallest job is declared")
                 continue
             files = make_files(one.toolkit.smallest, self.config.home / "smoke")
-            run = self.execute(self.store_run(one.wish(check.target, files)).id, on_progress)
+            run = self.execute(self.store_run(one.wish(check.target, files), submit=True).id, on_progress)
             yield smoke_of(run, one.name, self.config, self.store)
 
     def offered_key(self, target: str) -> OfferedKey:
@@ -395,7 +405,7 @@ class Cosmos:
             run = self.store.run(id_)
             if run.submitted_at is None:
                 return id_
-        return self.create_run(id_, **wish).id
+        return self.store_run(Wish(source=id_, **wish), submit=True).id
 
     def request(self, ref: str, target: str | None = None) -> Request[Any]:
         """What the hooks of a prompt's model are asked with; `Job.of(request)` for the later ones."""

@@ -54,7 +54,7 @@ def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progres
         try:
             with shown:
                 for run in some if len(some) > 1 else ():  # in order: who was asked for first waits first for a GPU
-                    if run.submitted_at is None and not run.ended:
+                    if run.status == "pending":
                         cosmos.start(run.id, shown.update)
                 for run in each(some, lambda run: move(cosmos.store.run(run.id), shown)):
                     ended[run.id] = run

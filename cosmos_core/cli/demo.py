@@ -43,7 +43,7 @@ def demo(ctx: click.Context, as_json: bool) -> None:
             target=cosmos.config.simulator.name,
         )
         say(f'cosmos run --model {_MODEL} "{_TEXT}" \\\n    --video {clip} --weights.edge 1', sys.stderr)
-        run = cosmos.store_run(wish)
+        run = cosmos.store_run(wish, submit=True)
         code = carry_out(cosmos, [run], detach=False, progress=None, as_json=as_json)
         if code == DONE and not as_json:
             say("\nNow type one of these:")

@@ -79,7 +79,7 @@ def run(ctx: click.Context, /, text: str | None, dry_run: bool, out: Path | None
 
             show_dry_runs(dry_runs(cosmos, wishes, out), as_json=said["as_json"])
             return
-        ctx.exit(carry_out(cosmos, cosmos.store_runs(wishes), **_how(said)))
+        ctx.exit(carry_out(cosmos, cosmos.store_runs(wishes, submit=True), **_how(said)))
 
 
 @click.group(context_settings=CONTEXT, cls=click.Group)
@@ -194,7 +194,6 @@ def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
     changes = {key: value for key in _CHANGES if (value := said[key]) is not None}
     with opened(ctx) as cosmos:
         whole = [cosmos.resolve(ref, ("ps", "rs", "gr")) for ref in ids_of(ids)]
-        runs = []
         for id_ in whole:
             if not id_.startswith("ps_") and changes:
                 flags = ", ".join(_CHANGES[key] for key in changes)
@@ -202,12 +201,12 @@ def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
                     f"the settings of {id_} are frozen: {flags} cannot change them",
                     hint=f"`cosmos run --from {id_} {flags} ...` makes another run with that changed",
                 )
-        for id_ in whole:
-            if id_.startswith("ps_"):
-                nothing = {"inputs": (), "input_fps": (), "settings": (), "spec": None, "source": id_}
-                runs.append(cosmos.store_run(Asked(ctx, None, {**said, **nothing}).wish(cosmos)))
-            else:
-                runs.extend(cosmos.runs_of([id_]))
+        nothing = {"inputs": (), "input_fps": (), "settings": (), "spec": None}
+        wishes = [
+            Asked(ctx, None, {**said, **nothing, "source": id_}).wish(cosmos) for id_ in whole if id_.startswith("ps_")
+        ]
+        made = iter(cosmos.store_runs(wishes, submit=True) if wishes else ())
+        runs = [run for id_ in whole for run in ([next(made)] if id_.startswith("ps_") else cosmos.runs_of([id_]))]
         ctx.exit(carry_out(cosmos, runs, **_how(said)))
 
 
@@ -238,7 +237,8 @@ def retry(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
     from cosmos_core.cli.moving import ids_of
 
     with opened(ctx) as cosmos:
-        stored = [cosmos.retry(old.id) for old in cosmos.runs_of(ids_of(ids))]
+        ended = sorted(cosmos.runs_of(ids_of(ids)), key=lambda run: run.ended)  # one that may not is refused first
+        stored = [cosmos.retry(old.id, submit=True) for old in ended]
         ctx.exit(carry_out(cosmos, stored, **_how(said)))
 
 

@@ -322,7 +322,7 @@ class Journey:
 
     def _stop(self) -> None:
         """Carry out the wish to cancel; what was never launched ends here."""
-        if self.jobdir.look().state != "absent":
+        if self.run.status != "pending" and self.jobdir.look().state != "absent":
             self.jobdir.stop()
             if self.run.status == "running" or self.jobdir.started_at() is not None:
                 return  # it has an end to be understood like any other

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from attrs import evolve
+
 from cosmos_core.config import Config
 from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
@@ -41,21 +43,25 @@ class Mover:
             raise UsageError(f"{run_id} is {run.status} already", hint=f"`cosmos retry {run_id}` runs it again")
         if run.submitted_at is not None:
             return self.go_on(run_id, until, on_change)
-        job_id = new_id("jb")
-        target = config_of(run).target  # as it was when the run was made
-        if target.simulated:
-            self.config.target(target.name)  # the simulator may be switched off
-        job = JobRecord(
-            id=job_id, target=run.target, dir=f"{target.work_dir}/jobs/{job_id}", created_at=datetime.now(UTC)
-        )
-        if not target.simulated:
-            self.store.mark_real()
+        _, job = self.submitted(run)
         epoch = self.store.submit(run_id, job, this_process(), SECONDS, now=self.store.now())
         try:
-            with kept(self.store, job_id, epoch) as lease:
+            with kept(self.store, job.id, epoch) as lease:
                 return self._advance(run_id, lease, until, on_change)
         except LeaseLost:
             return self.go_on(run_id, until, on_change)
+
+    def submitted(self, run: RunRecord) -> tuple[RunRecord, JobRecord]:
+        """A run that was never submitted as if it were, with its job. Raises UsageError where that may not be."""
+        target = config_of(run).target  # as it was when the run was made
+        if target.simulated:
+            self.config.target(target.name)  # the simulator may be switched off
+        else:
+            self.store.mark_real()
+        id_ = new_id("jb")
+        now = datetime.now(UTC)
+        job = JobRecord(id=id_, target=run.target, dir=f"{target.work_dir}/jobs/{id_}", created_at=now)
+        return evolve(run, job_id=id_, submitted_at=now), job
 
     def go_on(self, run_id: str, until: Until, on_change: OnChange | None = None) -> RunRecord:
         """Move a submitted run as far as `until`, or look on while another process does."""

@@ -86,23 +86,23 @@ class Store:
 
     # -- prompts and runs --------------------------------------------------------------------------------------
 
-    def add(self, prompt: PromptRecord | None, run: RunRecord | None) -> None:
-        """Store a prompt, a run, or both: all of it or nothing."""
+    def add(self, prompt: PromptRecord | None, run: RunRecord | None, job: JobRecord | None = None) -> None:
+        """Store a prompt, a run, or both: all of it or nothing. A run that is submitted brings its job."""
         with self._db.writing(durably=True) as c:
-            _insert(c, prompt, run)
+            _insert(c, prompt, run, job)
 
     def add_group(
         self,
         group_id: str,
         name: str,
         created_at: datetime,
-        members: Iterable[tuple[PromptRecord | None, RunRecord]],
+        members: Iterable[tuple[PromptRecord | None, RunRecord, JobRecord | None]],
     ) -> None:
-        """Store a group and its runs, with the prompts that are new: all of it or nothing."""
+        """Store a group and its runs, with the prompts and jobs that are new: all of it or nothing."""
         with self._db.writing(durably=True) as c:
             c.execute(insert(t.groups).values(id=group_id, name=name, created_at=created_at))
-            for prompt, run in members:
-                _insert(c, prompt, run)
+            for prompt, run, job in members:
+                _insert(c, prompt, run, job)
 
     def prompt(self, id: str) -> PromptRecord:  # noqa: A002  what it is
         """A prompt. Raises NotFound."""
@@ -380,12 +380,14 @@ def _signed(number: int) -> int:
     return (number + 2**63) % 2**64 - 2**63
 
 
-def _insert(c: Connection, prompt: PromptRecord | None, run: RunRecord | None) -> None:
+def _insert(c: Connection, prompt: PromptRecord | None, run: RunRecord | None, job: JobRecord | None) -> None:
     if prompt is not None:
         c.execute(insert(t.prompts).values(prompt_row(prompt)))
         seen = {(i.slot, i.sha256) for i in prompt.inputs if i.sha256}
         insert_all(c, t.input_digests, ({"prompt_id": prompt.id, "slot": s, "sha256": d} for s, d in seen))
         insert_all(c, t.tags, ({"owner_id": prompt.id, "tag": tag} for tag in dict.fromkeys(prompt.tags)))
+    if job is not None:
+        c.execute(insert(t.jobs).values(job_row(job)))
     if run is not None:
         c.execute(insert(t.runs).values(run_row(run)))
         insert_all(c, t.tags, ({"owner_id": run.id, "tag": tag} for tag in dict.fromkeys(run.tags)))

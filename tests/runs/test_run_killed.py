@@ -10,6 +10,7 @@ import pytest
 from run_life import MOVE, SUICIDE, Home, processes, until, whole
 
 from cosmos_core.runs.lease import this_process
+from cosmos_core.runs.wish import Wish
 from cosmos_core.store.records import RunRecord
 
 POINTS = [
@@ -60,6 +61,36 @@ def test_killed_before_it_was_submitted_it_was_only_stored(home: Home) -> None:
     assert cosmos.sync(follow=True) == ()
     assert cosmos.store.run(run.id).submitted_at is None
     whole(home, cosmos.execute(run.id))
+
+
+@pytest.mark.parametrize("how", ["cosmos.run(words[0])", "cosmos.retry(words[0], submit=True)"])
+def test_killed_as_soon_as_it_was_stored_it_is_finished_by_another(home: Home, how: str) -> None:
+    """Who says `run` wants it to run: nothing comes between storing and submitting."""
+    cosmos = home.cosmos()
+    run = home.store_run(cosmos)
+    source = run.prompt_id
+    if "retry" in how:
+        source = cosmos.cancel(run.id).id
+    code = SUICIDE.replace("cosmos.execute(words[0])", how)
+    client = home.client(code, source, "cosmos_core.store:Store.add", "1", "after")
+    _, err = client.communicate()
+    assert client.returncode == -signal.SIGKILL, err
+    stored = next(one for one in cosmos.list_runs().items if one.id != run.id)
+    assert (stored.status, stored.progress) == ("pending", None)
+    (done,) = cosmos.sync(follow=True)
+    assert done.id == stored.id
+    whole(home, done)
+
+
+def test_what_is_submitted_and_has_no_place_yet_is_cancelled_without_its_host(home: Home) -> None:
+    home.configure('[targets.far]\nhost = "nowhere.invalid"\nwork_dir = "/data"\ngpus = 1\n')
+    cosmos = home.cosmos()
+    prompt = cosmos.create_prompt("transfer", "x", inputs={"video": home.clip}, parameters={"weights": {"edge": 1}})
+    repo = "[targets.far.toolkits.'cosmos-transfer2.5']\nrepo = '/opt/t'\nimage = 'x'\n"
+    home.configure(home.config_file.read_text() + repo)
+    cosmos = home.cosmos()
+    run = cosmos.store_run(Wish(source=prompt.id), submit=True)
+    assert cosmos.cancel(run.id).status == "cancelled"
 
 
 def test_killed_after_the_end_nothing_is_left_to_do(home: Home) -> None:
