@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import random
 import struct
@@ -78,9 +79,7 @@ def picture(pixels: str = "rgb24", codec: str = "png", width: int = 64, height: 
 
 def array(shape: tuple[int, ...] = (6, 4, 4), kind: str = "|u1", name: str = "arr_0") -> bytes:
     """An .npz file that holds one array of zeros."""
-    size = int(kind[-1]) if kind[-1].isdecimal() else 1
-    for side in shape:
-        size *= side
+    size = int(kind[2:]) * (4 if kind[1] == "U" else 1) * math.prod(shape)
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_media import array, picture, turned, video
+from small_media import array, picture, trimmed, turned, video
 
 from cosmos_transfer.standin.inputs import Inputs
 from cosmos_transfer.standin.orders import HangError, Orders
@@ -30,6 +31,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "between.mp4": video(8, 1000, 642),  # nearer to 16:9 than to 4:3, not to 1280:704 than to 960:704
         "av1.mp4": video(8, codec="libsvtav1"),
         "phone.mp4": turned(video(8)),
+        "trimmed.mp4": trimmed(video(8), hidden=2),
         "IN.MP4": video(8),
         "in.mov": video(8, container="mov"),
         "a.png": picture(),
@@ -44,29 +46,44 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fails(folder: Path, *, gpus: int = 1, distilled: bool = False, version: str = "1.5.4", **changes: Any) -> str:
-    """At which stage it stops and with what; empty where it runs to the end."""
+def made(folder: Path, *, gpus: int = 1, distilled: bool = False, version: str = "1.5.4", **changes: Any) -> Inputs:
     data = {"name": "a", "prompt": "a robot", "video_path": "in.mp4", "edge": {}} | changes
-    data = {key: value for key, value in data.items() if value is not None}
     orders = Orders({"STANDIN_HANG_SECONDS": "0", "STANDIN_VERSION": version})
-    stage = "load"
+    return Inputs(check_sample(data, folder), orders, gpus=gpus, distilled=distilled)
+
+
+def stages(inputs: Inputs) -> Iterator[str]:
+    """Take it through the whole run; yields what comes next."""
+    yield "load"
+    inputs.read_video()
+    inputs.read_guide()
+    inputs.read_context()
+    inputs.read_controls()
+    yield "chunks"
+    for index in range(inputs.count_chunks()):
+        yield f"chunk {index}"
+        inputs.start_chunk(index)
+        yield f"step {index}"
+        inputs.first_step()
+        yield f"after {index}"
+        inputs.end_chunk()
+
+
+def fails(folder: Path, **changes: Any) -> str:
+    """At which stage it stops and with what; empty where it runs to the end."""
+    reached = ["load"]
     try:
-        inputs = Inputs(check_sample(data, folder), orders, gpus=gpus, distilled=distilled)
-        inputs.read_video()
-        inputs.read_guide()
-        inputs.read_context()
-        inputs.read_controls()
-        stage = "chunks"
-        for index in range(inputs.count_chunks()):
-            stage = f"chunk {index}"
-            inputs.start_chunk(index)
-            stage = f"step {index}"
-            inputs.first_step()
-            stage = f"after {index}"
-            inputs.end_chunk()
+        reached.extend(stages(made(folder, **changes)))
     except Exception as error:  # noqa: BLE001  whatever the toolkit would end with
-        return f"{stage}: {type(error).__name__}: {error}"
+        return f"{reached[-1]}: {type(error).__name__}: {error}"
     return ""
+
+
+def unsaid(folder: Path, **changes: Any) -> list[str]:
+    """What is done to the media silently."""
+    inputs = made(folder, **changes)
+    list(stages(inputs))
+    return inputs.unsaid
 
 
 @pytest.mark.parametrize(
@@ -160,6 +177,23 @@ def test_beyond_5000_frames_only_the_video_goes_on(tmp_path: Path) -> None:
     film = {"video_path": "film.mp4", "edge": {"control_path": "film.mp4"}}
     assert fails(tmp_path, **film) == ""
     assert fails(tmp_path, max_frames=5100, **film).startswith("chunk 55: ValueError: No input frames")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"video_path": "trimmed.mp4"}, "trimmed.mp4 says 8 frames and shows 6"),
+        ({"video_path": "trimmed.mp4", "max_frames": 6}, ""),
+        ({"edge": {"control_path": "one.mp4"}}, "of 1 frames is mirrored in time to last for 8"),
+        ({"edge": {"mask_path": "long.mp4"}}, ""),
+        ({"video_path": "a.png", "edge": {"control_path": "a.png"}}, ""),
+        ({"guided_generation_mask": "switches.npz"}, "it guides next to nothing"),
+    ],
+)
+def test_what_the_toolkit_does_without_a_word(media: Path, changes: dict[str, Any], words: str) -> None:
+    assert fails(media, **changes) == ""
+    assert words in "".join(unsaid(media, **changes))
+    assert bool(words) == bool(unsaid(media, **changes))
 
 
 def test_a_hang_writes_its_lines_until_its_end(capsys: pytest.CaptureFixture[str]) -> None:

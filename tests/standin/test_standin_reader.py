@@ -136,7 +136,7 @@ def test_an_array_that_is_no_mask(tmp_path: Path, content: bytes, kind: type[Exc
 
 @pytest.mark.parametrize("kind", ["|u1", "<i8", "<f4", "|b1"])
 def test_an_array_of_numbers_or_switches_is_a_mask(tmp_path: Path, kind: str) -> None:
-    assert reader.read_labels(put(tmp_path, "m.npz", array((5, 4, 4), kind)), [1, 2]) == 5
+    assert reader.read_labels(put(tmp_path, "m.npz", array((5, 4, 4), kind)), [1, 2]) == (5, kind == "|b1")
 
 
 def test_labels_must_be_some(tmp_path: Path) -> None:

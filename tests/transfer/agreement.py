@@ -108,8 +108,11 @@ ARRAYS: dict[str, Callable[[], bytes]] = {
     "cut.npz": lambda: cut(array()),
 }
 _ALL = {**VIDEOS, **PICTURES, **ARRAYS}
-HARMLESS = {"no_effect", "weight_zero"}
+HARMLESS = {"fps_cut", "no_effect", "weight_zero", "weights_normalised"}
 """Warnings that nobody takes for a word about a failure."""
+
+UNSAID = "The toolkit would not say so: "
+"""What the stand-in writes where the toolkit goes on with something else than was handed in."""
 
 _GOOD_VIDEOS = ("eight.mp4", "eight.mp4", "100.mp4", "five.mp4", "sound.mp4", "a.webm", "hevc.mp4", "94.mp4")
 _GOOD_PICTURES = ("a.png", "a.png", "a.jpg", "alpha.png")
@@ -155,12 +158,16 @@ def case(number: int) -> Case:
     """The request of that number: mostly in order, with one thing or two that may not be."""
     dice = random.Random(number)
     still = dice.random() < 0.25
-    strange = dice.choice((0.0, 0.0, 0.1, 0.1, 0.25))  # how likely each choice is an odd one
+    # how likely each setting is an odd one, and each file
+    strange, strange_file = dice.choice(((0.0, 0.0), (0.1, 0.0), (0.0, 0.3), (0.1, 0.1), (0.3, 0.5)))
 
     def pick(good: Iterable[Any], odd: Iterable[Any]) -> Any:
         return dice.choice(list(odd if dice.random() < strange else good))
 
-    source = pick(_GOOD_PICTURES, PICTURES) if still else pick(_GOOD_VIDEOS, VIDEOS)
+    def pick_file(good: Iterable[str], odd: Iterable[str]) -> str:
+        return dice.choice(list(odd if dice.random() < strange_file else good))
+
+    source = pick_file(_GOOD_PICTURES, PICTURES) if still else pick_file(_GOOD_VIDEOS, VIDEOS)
     files = {"video": source}
     like = _GOOD_PICTURES if still else (source, source, "187.mp4")
     distilled = dice.random() < 0.15
@@ -174,15 +181,15 @@ def case(number: int) -> Case:
         if given < 0.7:
             weights[control] = pick((0.3, 1.0), (0.0,))
         if given > 0.5:
-            files[control] = pick(like, _ALL)
+            files[control] = pick_file(like, _ALL)
         if dice.random() < 0.2:
-            files[f"mask.{control}"] = pick(like, _ALL)
+            files[f"mask.{control}"] = pick_file(like, _ALL)
         if dice.random() < 0.15:
             prompts[control] = "car"
     if dice.random() < 0.1 and "vis" not in used:
-        files["image_context"] = pick((*_GOOD_PICTURES, "eight.mp4"), _ALL)
+        files["image_context"] = pick_file((*_GOOD_PICTURES, "eight.mp4"), _ALL)
     if dice.random() < 0.15:
-        files["guided_generation_mask"] = pick(("long.npz", "187.mp4", source), _ALL)
+        files["guided_generation_mask"] = pick_file(("long.npz", "187.mp4", source), _ALL)
     told = _settings(dice, pick, still=still, distilled=distilled, files=set(files), weights=set(weights))
     told = {"weights": Weights(**weights), "mask_prompt": MaskPrompts(**prompts), **told}
     version = dice.choice((None, None, "1.5.4", "1.5.1"))
@@ -283,12 +290,14 @@ def judge(asked: Case) -> Outcome:
         if played.exit_code != 0:
             words = [line for line in played.log.splitlines() if "Error" in line and "ChildFailed" not in line]
             failed = words[-1] if words else f"exit {played.exit_code}"
+        elif UNSAID in played.log:
+            failed = "not what was asked: " + played.log.partition(UNSAID)[2].splitlines()[0]
         if not refused:
             [outputs] = played.outputs()
             told_as = outputs.failure.code if outputs.failure else ""
             if not failed and told_as:
                 failed = f"judged as failed: {told_as}"
-            elif failed and not told_as:
+            elif played.exit_code and not told_as:
                 failed = f"judged as done: {failed}"
     return Outcome(case=asked, refused=refused, warned=warned, failed=failed, told_as=told_as)
 

@@ -156,6 +156,8 @@ class Run:
         log.line(PIPELINE, "Loading control inputs...", "DEBUG")
         inputs.read_controls()
         self._sample_chunks(sample, inputs)
+        for words in inputs.unsaid:
+            log.line(SAMPLE, f"The toolkit would not say so: {words}", "WARNING")
         work = Work(sample, inputs)
         if self._distilled and inputs.out_frames > CHUNK:
             words = f"Generated output has {inputs.out_frames} frames (> {CHUNK}); the distilled model is made for less"

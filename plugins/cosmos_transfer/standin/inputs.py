@@ -61,6 +61,7 @@ class Inputs:
         self._guide: Tensor | None = None
         self._controls: list[Tensor] = []
         self._masks: list[Tensor] = []
+        self.unsaid: list[str] = []  # what the toolkit does to the media without a word
         if arguments["sigma_max"] is not None:
             float(arguments["sigma_max"])  # ValueError, where it is none
 
@@ -74,7 +75,7 @@ class Inputs:
         path = self._sample.video
         if path.suffix not in (*_VIDEOS, *reader.STILLS):
             raise ValueError(f"Invalid video extension: {path.suffix}")
-        self.clip = reader.read(path)
+        self.clip = self._read(path, self._limit or LONGEST)
         self.video = self._tensor(self.clip, self._limit or LONGEST)
         if not self.clip.known:
             self.video = Tensor(min(self._limit or CHUNK, CHUNK), self._size(16, 9))
@@ -86,10 +87,13 @@ class Inputs:
             return
         path = Path(name)
         if name.endswith(".mp4"):
-            self._guide = self._tensor(reader.read(path), self._limit or LONGEST)
+            limit = self._limit or LONGEST
+            self._guide = self._tensor(self._read(path, limit), limit)
         elif name.endswith(".npz"):
             labels = self._sample.arguments["guided_generation_foreground_labels"]
-            frames = reader.read_labels(path, labels)
+            frames, switches = reader.read_labels(path, labels)
+            if switches:
+                self.unsaid.append(f"{path.name} holds true and false, read as 1/255 and 0: it guides next to nothing")
             self._guide = Tensor(min(frames, self._limit or frames), self.video.size)
         else:
             raise ValueError(f"Unknown video mask format: {name} not a mp4 or npz file")
@@ -116,15 +120,23 @@ class Inputs:
         """Controls and their masks, from files or computed; edge and vis are computed chunk by chunk."""
         for control, settings in self._sample.controls.items():
             if settings["control_path"] is not None:
-                self._controls.append(self._tensor(reader.read(Path(settings["control_path"])), LONGEST))
+                self._controls.append(self._tensor(self._read(Path(settings["control_path"])), LONGEST))
             elif control == "seg":
                 self._controls.append(self._segmented())
             elif control == "depth":
                 self._controls.append(self._tensor(self.clip, self.clip.frames))
             if settings["mask_path"] is not None:
-                self._masks.append(self._tensor(reader.read(Path(settings["mask_path"])), LONGEST))
+                self._masks.append(self._tensor(self._read(Path(settings["mask_path"])), LONGEST))
             elif settings["mask_prompt"] is not None:
                 self._masks.append(self._segmented())
+
+    def _read(self, path: Path, limit: int = LONGEST) -> Clip:
+        clip = reader.read(path)
+        wanted = min(clip.frames, limit)
+        if clip.decoded < wanted:
+            words = f"{path.name} says {clip.frames} frames and shows {clip.decoded}"
+            self.unsaid.append(f"{words}: the rest is whatever lay in memory (black here)")
+        return clip
 
     def _segmented(self) -> Tensor:
         # the video once more, by OpenCV; 4.11 does not turn what was filmed upright, others do (opencv#26795)
@@ -150,6 +162,10 @@ class Inputs:
     def count_chunks(self) -> int:
         """Pad what is shorter than a chunk, and say how many chunks there are."""
         frames, chunk = self.video.frames, self._chunk
+        others = [tensor.frames for tensor in (self._guide, *self._controls, *self._masks) if tensor and tensor.frames]
+        if self.clip.known and min(others, default=frames) < self.out_frames:
+            words = f"a control or mask of {min(others)} frames is mirrored in time"
+            self.unsaid.append(f"{words} to last for {self.out_frames}")
         older = self._orders.version < (1, 5, 2)
         if frames < chunk:
             self._mirror(frames)

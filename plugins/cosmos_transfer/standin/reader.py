@@ -172,10 +172,10 @@ def _fits(index: int, header: int, size: tuple[int, ...], first: tuple[int, ...]
         raise ValueError(f"could not broadcast input array from shape {size} into shape {first}".replace(" ", ""))
 
 
-def read_labels(path: Path, labels: list[int] | None) -> int:
-    """The number of frames of a mask in an .npz file; raises what NumPy and the toolkit raise.
+def read_labels(path: Path, labels: list[int] | None) -> tuple[int, bool]:
+    """How many frames a mask in an .npz file has, and whether it is one of switches (true and false).
 
-    An array of switches passes: it becomes a mask of 1/255, which guides next to nothing.
+    Raises what NumPy and the toolkit raise. Switches pass: they become a mask of 1/255.
     """
     kind, shape = _array(path)
     if labels is not None and not labels:
@@ -186,7 +186,7 @@ def read_labels(path: Path, labels: list[int] | None) -> int:
         raise UFuncTypeError("ufunc 'greater' did not contain a loop with signature matching types")
     if len(shape) != 3:
         raise ValueError("axes don't match array")
-    return shape[0]
+    return shape[0], kind == "b"
 
 
 def _array(path: Path) -> tuple[str, tuple[int, ...]]:
