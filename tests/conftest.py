@@ -54,3 +54,14 @@ class Failed:
     def pytest_sessionfinish(self) -> None:
         if cache := getattr(self._config, "cache", None):
             cache.set("cosmos/failed", self._failed)
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither the environment's settings nor the user's folders reach a test."""
+    for name in [n for n in os.environ if n.startswith(("COSMOS_", "STANDIN_"))]:
+        monkeypatch.delenv(name)
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("COSMOS_HOME", str(folder / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "0")
