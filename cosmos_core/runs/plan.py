@@ -119,6 +119,7 @@ class Planner:
         if target is None or site is None:
             return plan
         canonical_hash = request_hash(model, request)  # a plugin that cannot convert fails here, before any record
+        warnings = self._secrets(model, request, target, strict=wish.strict)
         filled = ExecutionConfig(
             target=target,
             toolkit=site,
@@ -156,7 +157,7 @@ class Planner:
                 Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot) for i in inputs if i.run_id and i.artifact
             ),
         )
-        return evolve(plan, run=run)
+        return evolve(plan, run=run, warnings=warnings)
 
     def _source(self, ref: str | None) -> _Source:
         if ref is None:
@@ -265,6 +266,14 @@ class Planner:
         elif request.gpus and there is not None and request.gpus > there and target and not target.simulated:
             self._problem("gpus", f"{target.name} has {there}", f"ask for at most {there}", "out_of_range")
 
+    def _secrets(self, model: Model, request: Request[Any], target: Target, *, strict: bool) -> tuple[Problem, ...]:
+        """All warnings, those on missing secrets included: only a request that holds can be converted."""
+        from cosmos_core.runs.secrets import missing_secrets  # knows `work`, which knows us
+
+        job = Job.of(request)
+        self.problems.extend(missing_secrets(model.choose_script(job, model.convert_inputs(job)), target))
+        return self._refuse_or_warn(strict=strict)
+
     def _problem(self, name: str, message: str, hint: str, code: str) -> None:
         self.problems.append(Problem(field=name, message=message, hint=hint, code=code))
 
@@ -284,6 +293,8 @@ def as_input(record: InputRecord) -> Input:
 
 def as_site(target: Target, toolkit: Toolkit, site: ToolkitSite, version: str | None = None) -> Site:
     """A target as the toolkit sees it. A process works in the repository itself, a container where it is mounted."""
+    from cosmos_core.runs.secrets import names_of  # knows `work`, which knows us
+
     workdir = toolkit.workdir
     if workdir is not None and target.runtime == "process":
         workdir = None if target.simulated else site.repo
@@ -294,6 +305,7 @@ def as_site(target: Target, toolkit: Toolkit, site: ToolkitSite, version: str | 
         version=version,
         gpus=target.gpu_count,
         settings=read(toolkit.settings, site.settings).instance,
+        secrets=names_of(target),
     )
 
 
