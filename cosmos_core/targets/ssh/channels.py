@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
+import time
 from collections.abc import Callable, Iterator
 
 import paramiko
@@ -17,15 +19,25 @@ _MOST = 1 << 24
 
 
 def pieces(
-    channel: paramiko.Channel, framed: Framed | Question, *, silence: float, on_silence: Callable[[], None]
+    channel: paramiko.Channel,
+    framed: Framed | Question,
+    *,
+    begins_by: float,
+    on_late: Callable[[], None],
+    silence: float,
+    on_silence: Callable[[], None],
 ) -> Iterator[tuple[bytes, bytes]]:
     """Output and complaints of a script as they come, until its answer or the channel ends.
 
-    Both are read together: a program that waits until one is read never ends the other.
+    Both are read together: a program that waits until one is read never ends the other. `on_late` is told where a
+    login shell has not come to the script by then, whatever it says meanwhile; `on_silence` where nothing comes.
     """
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
     while not framed.ended:
+        left = math.inf if framed.begun else begins_by - time.monotonic()
+        if left <= 0:
+            on_late()
         over = channel.eof_received or channel.closed
         try:
             out = channel.recv(_MOST) if channel.recv_ready() else b""
@@ -36,7 +48,7 @@ def pieces(
             yield framed.feed(out, err)
         elif over:
             return
-        elif not poll.poll(silence * 1000):
+        elif not poll.poll(min(silence, left) * 1000) and silence < left:
             on_silence()
 
 

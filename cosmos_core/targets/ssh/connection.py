@@ -86,8 +86,13 @@ class Way:
 
     def log_in(self, hop: Hop) -> None:
         """Log in at the machine that was greeted last."""
-        log_in(self._links[-1], hop)
+        self._deadline = log_in(self._links[-1], hop, self._deadline)
         self._links[-1].set_keepalive(_KEEPALIVE_S)
+
+    @property
+    def left(self) -> float:
+        """Seconds until who has not answered counts as unreachable, never quite none."""
+        return left(self._deadline)
 
     @property
     def end(self) -> paramiko.Transport:
@@ -128,7 +133,7 @@ class Way:
         if self._proxy and (words := self._proxy.words):
             return f"its ProxyCommand says: {words}"
         if isinstance(error, TimeoutError) or time.monotonic() > self._deadline - 0.1:
-            return "it took the connection and then said nothing"
+            return "it took the connection and did not finish the SSH handshake"
         if "banner" in str(error):
             return "it hung up at once (too many logins at a time, or no sshd)"
         return why(error)
@@ -148,8 +153,8 @@ class Connection:
     """Logged in at a host, with a number of channels at a time."""
 
     def __init__(self, hops: Sequence[Hop], connect_timeout: float) -> None:
-        self.label = hops[-1].label
-        self.name, self.user = hops[-1].name, hops[-1].user
+        self.hop = hops[-1]
+        self.label = self.hop.label
         self._commands = threading.BoundedSemaphore(_COMMANDS)
         self._transfers = threading.BoundedSemaphore(_TRANSFERS)
         self._way = Way(connect_timeout)
@@ -184,11 +189,16 @@ class Connection:
             finally:
                 close(channel)
 
-    def open(self, command: str) -> paramiko.Channel:
+    @property
+    def left(self) -> float:
+        """Seconds that its first answer may still take."""
+        return self._way.left
+
+    def open(self, command: str, *, within: float = _OPEN_S) -> paramiko.Channel:
         """Start a command that waits for its input. Raises TargetUnusable, transient."""
-        channel = self._session()
+        channel = self._session(within)
         # paramiko waits for the answer to this without end.
-        watch = threading.Timer(_OPEN_S, close, (channel,))
+        watch = threading.Timer(within, close, (channel,))
         watch.daemon = True
         watch.start()
         try:
@@ -200,11 +210,11 @@ class Connection:
             watch.cancel()
         return channel
 
-    def _session(self) -> paramiko.Channel:
+    def _session(self, within: float) -> paramiko.Channel:
         until = time.monotonic() + _FULL_S
         while True:
             try:
-                return self._way.end.open_session(max_packet_size=_PACKET, timeout=_OPEN_S)
+                return self._way.end.open_session(max_packet_size=_PACKET, timeout=within)
             except BROKEN as error:
                 # With several threads paramiko tells only one of them the reason.
                 if not self.alive or "Timeout" in str(error):

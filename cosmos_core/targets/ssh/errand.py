@@ -14,10 +14,11 @@ from cosmos_core.targets.host import Completed
 from cosmos_core.targets.ssh.channels import BROKEN, close, pieces
 from cosmos_core.targets.ssh.connection import Connection
 from cosmos_core.targets.ssh.frames import Framed
-from cosmos_core.targets.ssh.shell import cut_off
+from cosmos_core.targets.ssh.shell import cut_off, never_begun
 
 _SILENCE_S = 30.0  # after which the connection under a quiet channel is looked at
 _STUCK_S = 60.0
+_BEGIN_S = 60.0  # how long a login shell may take to come to the script
 _INLINE = 1 << 20  # a server takes at least this much before it must be read from
 _MOST_SAID = 64 << 20
 _PIECE = 32_000  # a packet's worth: larger ones are copied again and again
@@ -33,6 +34,7 @@ class Errand:
         self._framed = framed
         self._connection = connection
         self._look = look
+        self._begins_by = time.monotonic() + _BEGIN_S
         channel.settimeout(_SILENCE_S)
         self.send(framed.once)
 
@@ -68,9 +70,19 @@ class Errand:
 
     def pieces(self) -> Iterator[tuple[bytes, bytes]]:
         """What it says on standard output and standard error, as it comes, to its end."""
-        yield from pieces(self._channel, self._framed, silence=_SILENCE_S, on_silence=self._look)
+        yield from pieces(
+            self._channel,
+            self._framed,
+            begins_by=self._begins_by,
+            on_late=self._late,
+            silence=_SILENCE_S,
+            on_silence=self._look,
+        )
         if not self._framed.ended:
             raise cut_off(self._connection, self._framed)
+
+    def _late(self) -> None:
+        raise never_begun(self._connection, self._framed)
 
     def finish(self, stdin: bytes = b"", *, most: int = _MOST_SAID) -> Completed:
         """Give it all its input and wait for its end; TargetUnusable once it says more than so many bytes."""

@@ -29,6 +29,7 @@ class Candidate:
 
     key: paramiko.PKey
     words: str
+    of_agent: bool = False  # who may want a person's touch for each signature
 
 
 class Keys:
@@ -53,7 +54,8 @@ class Keys:
         if self._hop.identities_only:
             in_agent = [key for key in in_agent if key.blob in configured]
         for key in in_agent:
-            yield Candidate(key=key, words=f"{key.get_name()} {fingerprint(key.blob)} (agent: {key.comment})")
+            words = f"{key.get_name()} {fingerprint(key.blob)} (agent: {key.comment})"
+            yield Candidate(key=key, words=words, of_agent=True)
         offered = {key.blob for key in in_agent}
         for path in self._hop.identity_files:
             if _public_half(path) not in offered and (found := self._from_file(path)):

@@ -121,7 +121,7 @@ class Line:
         connection = Connection(way_to(self._destination), self._timeout)
         live = _Live(connection, Shell(connection))
         try:
-            live.shell.ask(":")  # whether commands can be run there at all, and how the host calls itself
+            live.shell.start()  # whether commands can be run there at all, and how the host calls itself
         except BaseException:
             live.hang_up()
             raise

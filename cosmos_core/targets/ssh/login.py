@@ -2,78 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import paramiko
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.targets.ssh.channels import BROKEN
+from cosmos_core.targets.ssh.auth import CannotSign, Exchange, HungUp, Refusal
 from cosmos_core.targets.ssh.config import Hop
 from cosmos_core.targets.ssh.keys import Candidate, Keys
-from cosmos_core.targets.ssh.words import unreachable, why
-
-_AUTH_TIMEOUT_S = 30.0
+from cosmos_core.targets.ssh.words import slow, unreachable
 
 
-def log_in(transport: paramiko.Transport, hop: Hop) -> None:
-    """Authenticate on a connection whose host key is known.
+def log_in(transport: paramiko.Transport, hop: Hop, deadline: float) -> float:
+    """Authenticate on a connection whose host key is known; the deadline, later by what signing took.
 
-    Raises TargetUnusable: refused for good, or transient where the connection went away meanwhile.
+    Raises TargetUnusable: refused for good, or transient where the server said nothing or went away meanwhile.
     """
-    transport.auth_timeout = _AUTH_TIMEOUT_S
     keys = Keys(hop)
-    offered: list[str] = []
     try:
-        takes = _ask(transport, hop)
-        if takes is None:
-            return
-        if "publickey" in takes:
-            for candidate in keys.candidates():
-                offered.append(candidate.words)
-                if _try(transport, hop, candidate, offered):
-                    return
+        return _Login(hop, keys).go(transport, deadline)
+    except TimeoutError as error:
+        raise slow(hop, "it does not answer the login") from error
     finally:
         keys.close()
-    kinds = ", ".join(takes) or "nothing"
-    raise _refused(hop, offered, keys.notes, f"it takes {kinds if 'publickey' in takes else f'no keys, but {kinds}'}")
 
 
-def _ask(transport: paramiko.Transport, hop: Hop) -> list[str] | None:
-    """What the server takes; None if it let us in without more, as some networks that know their users do."""
-    try:
-        transport.auth_none(hop.user)
-    except paramiko.BadAuthenticationType as error:
-        return list(error.allowed_types)
-    except BROKEN as error:
-        raise unreachable(hop.label, f"it hung up at the login: {why(error)}") from error
-    return None
+class _Login:
+    """One way in. As with ssh, a key that is right and not enough is followed by others."""
 
+    def __init__(self, hop: Hop, keys: Keys) -> None:
+        self._hop = hop
+        self._keys = keys
+        self._offered: list[str] = []
+        self._taken: list[str] = []
 
-def _try(transport: paramiko.Transport, hop: Hop, candidate: Candidate, offered: list[str]) -> bool:
-    try:
-        more = transport.auth_publickey(hop.user, candidate.key)
-    except BROKEN as error:
-        if transport.is_active() and isinstance(error, paramiko.AuthenticationException):
-            return False
-        if isinstance(error, OSError):
-            raise unreachable(hop.label, f"it hung up at the login: {why(error)}") from error
-        if "cannot be used for signing" in str(error):
-            raise _refused(hop, offered, [], f"the agent would not sign with {candidate.words}") from error
-        raise _refused(hop, offered, [], "it hung up after these keys: too many for it") from error
-    if more:
-        raise TargetUnusable(
-            f"{hop.user}@{hop.label} wants more than a key: {', '.join(more)} besides",
-            hint="cosmos logs in by key alone; ask for an account, or a network, where a key is enough",
+    def go(self, transport: paramiko.Transport, deadline: float) -> float:
+        try:
+            exchange = Exchange(transport, self._hop.user, deadline)
+            takes = exchange.ask()
+        except HungUp as error:
+            raise unreachable(self._hop.label, "it hung up at the login") from error
+        keys = self._keys.candidates()
+        while takes is not None:
+            candidate = next(keys, None) if "publickey" in takes.methods else None
+            if candidate is None:
+                raise self._wants_more(takes.methods) if self._taken else self._refused(_takes(takes.methods))
+            takes = self._try(exchange, candidate, takes)
+        return exchange.deadline
+
+    def _try(self, exchange: Exchange, candidate: Candidate, takes: Refusal) -> Refusal | None:
+        """What it takes after that; None once we are in."""
+        self._offered.append(candidate.words)
+        try:
+            # nobody has to touch a key that would not be taken; one in a file costs nothing
+            if candidate.of_agent and not exchange.would_take(candidate.key):
+                return takes
+            answer = exchange.sign(candidate.key)
+        except CannotSign as error:
+            self._keys.notes.append(f"{error} {candidate.words}")
+            return takes
+        except HungUp as error:
+            raise self._refused("it hung up after these keys: too many for it") from error
+        if answer is not None and answer.partial:
+            self._taken.append(candidate.words)
+        return answer
+
+    def _refused(self, server: str) -> TargetUnusable:
+        hop, notes = self._hop, self._keys.notes
+        tried = f"offered: {'; '.join(self._offered)}" if self._offered else "no key was offered"
+        extra = "".join(f"; {note}" for note in notes)
+        many = "`IdentitiesOnly yes` with an IdentityFile in ~/.ssh/config offers one key; "
+        unlock = "unlock the key with ssh-add, or " if any("ssh-add" in note for note in notes) else ""
+        put = f"`ssh-copy-id {hop.user}@{_called(hop)}` puts your key there"
+        return TargetUnusable(
+            f"{hop.user}@{hop.label} refused the login: {tried}; {server}{extra}",
+            hint=f"{many if len(self._offered) > 2 else ''}{unlock}{put}; `ssh -v {hop.name}` shows what ssh does",
         )
-    return True
+
+    def _wants_more(self, methods: Sequence[str]) -> TargetUnusable:
+        hop, notes = self._hop, "".join(f"; {note}" for note in self._keys.notes)
+        who = f"{hop.user}@{hop.label}"
+        if "publickey" in methods:
+            return TargetUnusable(
+                f"{who} wants one more key: it took {' and '.join(self._taken)}, and no other of yours{notes}",
+                hint=f"name each in ~/.ssh/config: `IdentityFile` may stand there twice; `ssh -v {hop.name}` shows"
+                " what ssh does",
+            )
+        return TargetUnusable(
+            f"{who} wants more than a key: {', '.join(methods)} besides",
+            hint="cosmos logs in by key alone, and asks for no password or code. Ask the machine's administrator for a"
+            f" login by key for {hop.user}, perhaps from your network only (`Match User {hop.user} Address ...`"
+            " with `AuthenticationMethods publickey` in sshd_config)",
+        )
 
 
-def _refused(hop: Hop, offered: list[str], notes: list[str], server: str) -> TargetUnusable:
-    tried = f"offered: {'; '.join(offered)}" if offered else "no key was offered"
-    extra = "".join(f"; {note}" for note in notes)
-    locked = any("ssh-add" in note for note in notes)
-    many = "`IdentitiesOnly yes` with an IdentityFile in ~/.ssh/config offers one key; " if len(offered) > 2 else ""
-    unlock = "unlock the key with ssh-add, or " if locked else ""
-    put = f"`ssh-copy-id {hop.user}@{hop.name.rpartition('@')[2]}` puts your key there"
-    return TargetUnusable(
-        f"{hop.user}@{hop.label} refused the login: {tried}; {server}{extra}",
-        hint=f"{many}{unlock}{put}; `ssh -v {hop.name}` shows what ssh does",
-    )
+def _takes(methods: Sequence[str]) -> str:
+    kinds = ", ".join(methods) or "nothing"
+    return f"it takes {kinds if 'publickey' in methods else f'no keys, but {kinds}'}"
+
+
+def _called(hop: Hop) -> str:
+    return hop.name.rpartition("@")[2]

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Collection, Iterable, Iterator
 
 from cosmos_core.errors import TargetUnusable
+from cosmos_core.targets.ssh.config import Hop
 
 ABSENT = (os.strerror(errno.ENOENT), os.strerror(errno.ENOTDIR))
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -22,6 +23,12 @@ def unreachable(label: str, cause: str, *, hint: str = "") -> TargetUnusable:
     """A host that no connection can be made to at this moment."""
     words = hint or "check the network and that the machine is up; `ssh` to it should work"
     return TargetUnusable(f"{label} cannot be reached: {cause}", hint=words, transient=True)
+
+
+def slow(hop: Hop, cause: str) -> TargetUnusable:
+    """A machine that keeps us waiting on our way in, until our connect_timeout is over."""
+    hint = f"see how long `ssh {hop.name} true` takes; if it succeeds in the end, set a longer connect_timeout"
+    return unreachable(hop.label, cause, hint=hint)
 
 
 def lost(label: str, cause: str = "the connection was lost") -> TargetUnusable:

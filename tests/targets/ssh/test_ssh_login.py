@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import re
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +55,57 @@ def any_agent(ssh_home: SshHome, more: str = "") -> None:
     configure(ssh_home, f"Host ada\n  IdentityAgent SSH_AUTH_SOCK\n  IdentitiesOnly no\n{more}")
     text = ssh_home.config.read_text(encoding="utf-8")
     ssh_home.config.write_text(text.replace(f"IdentityFile {ssh_home.accounts['ada'].key}", ""), encoding="utf-8")
+
+
+class StubbornAgent(threading.Thread):
+    """Lists keys and signs with none, as when a card was pulled out or nobody touches the key."""
+
+    def __init__(self, place: Path, *blobs: bytes) -> None:
+        super().__init__(daemon=True)
+        self.blobs, self.asked = blobs, 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(place))
+        self.listener.listen()
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client:
+                while head := client.recv(4):
+                    kind = client.recv(int.from_bytes(head, "big"))[0]
+                    self.asked += kind == 13
+                    keys = b"".join(ssh_string(blob) + ssh_string(b"card") for blob in self.blobs)
+                    listed = b"\x0c" + len(self.blobs).to_bytes(4, "big") + keys
+                    client.sendall(ssh_string(listed if kind == 11 else b"\x05"))
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.listener.close()
+
+
+def ssh_string(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value
+
+
+def blob_of(key: Path) -> bytes:
+    return base64.b64decode(Path(f"{key}.pub").read_text(encoding="ascii").split()[1])
+
+
+@contextlib.contextmanager
+def let_in(ssh_home: SshHome, name: str, *keys: Path) -> Iterator[None]:
+    """These keys open an account, too."""
+    file = ssh_home.accounts.authorized_keys / ssh_home.accounts[name].user
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before + "".join(Path(f"{key}.pub").read_text(encoding="utf-8") for key in keys), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
 
 
 def refusal(host: SshHost) -> TargetUnusable:
@@ -102,15 +157,29 @@ def test_identities_only(host: MakeHost, ssh_home: SshHome, agent: Path, tmp_pat
 def test_other_kinds_of_keys(host: MakeHost, ssh_home: SshHome, tmp_path: Path, kind: tuple[str, ...]) -> None:
     eve = ssh_home.accounts["eve"]
     key = new_key(tmp_path / "id", *kind)
-    file = ssh_home.accounts.authorized_keys / eve.user
-    before = file.read_text(encoding="utf-8")
-    file.write_text(before + key.with_suffix(".pub").read_text(encoding="utf-8"), encoding="utf-8")
-    try:
+    with let_in(ssh_home, "eve", key):
         text = ssh_home.config.read_text(encoding="utf-8")
         ssh_home.config.write_text(text.replace(str(eve.key), str(key)), encoding="utf-8")
         assert name_over(host("eve")) == eve.user
+
+
+def test_an_agent_that_does_not_sign(host: MakeHost, ssh_home: SshHome, tmp_path: Path) -> None:
+    """As with ssh the next key is tried, and it is said where no other is right."""
+    card = new_key(tmp_path / "card")
+    of_nobody = ssh_string(b"sk-ssh-ed25519@openssh.com") + ssh_string(bytes(32)) + ssh_string(b"ssh:")
+    agent = StubbornAgent(tmp_path / "agent.sock", of_nobody, blob_of(card))
+    try:
+        configure(ssh_home, f"Host ada\n  IdentityAgent {tmp_path / 'agent.sock'}\n  IdentitiesOnly no")
+        with let_in(ssh_home, "ada", card):
+            assert name_over(host()) == ssh_home.accounts["ada"].user
+            assert agent.asked == 1  # nobody has to touch a key that the server would not take
+            any_agent(ssh_home)
+            configure(ssh_home, f"Host ada\n  IdentityAgent {tmp_path / 'agent.sock'}")
+            said = refusal(host()).message
+            assert f"the agent would not sign with ssh-ed25519 {print_of(card)} (agent: card)" in said
+            assert ssh_home.ssh("ada", "true").returncode != 0
     finally:
-        file.write_text(before, encoding="utf-8")
+        agent.close()
 
 
 def test_a_certificate(host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, tmp_path: Path) -> None:
@@ -184,6 +253,17 @@ def test_a_server_that_wants_more_than_a_key(host: MakeHost, ssh_home: SshHome, 
     ssh_home.lead_to(sshd(*more))
     said = refusal(host())
     assert "wants more than a key: password" in said.message
+
+
+def test_a_server_that_wants_two_keys(host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, tmp_path: Path) -> None:
+    ssh_home.lead_to(sshd("AuthenticationMethods publickey,publickey"))
+    said = refusal(host())
+    assert "wants one more key: it took ssh-ed25519" in said.message
+    assert "IdentityFile" in said.hint
+    wrong, second = new_key(tmp_path / "wrong"), new_key(tmp_path / "second")
+    configure(ssh_home, f"Host ada\n  IdentityFile {wrong}\n  IdentityFile {second}")
+    with let_in(ssh_home, "ada", second):
+        assert name_over(host()) == ssh_home.accounts["ada"].user
 
 
 def test_nothing_is_printed(
