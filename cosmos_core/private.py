@@ -19,5 +19,9 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file (0600) where there is none. Raises OSError."""
-    os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+    """Make an empty file (0600) where there is none. Raises OSError.
+
+    One that is there is not opened: closing it again would take away this process's locks on it (POSIX, fcntl).
+    """
+    if not file.exists():
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))

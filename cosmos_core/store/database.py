@@ -110,9 +110,9 @@ class Database:
             return
         if version is not None and not _is_known(version):
             raise faults.unknown_version(self._kind.place, version, HEAD)
-        with self._in_words():
+        with faults.all_or_nothing(), self._in_words():
             self._kind.prepare(self.engine)
-        with self.writing(durably=True) as connection:
+        with faults.all_or_nothing(), self.writing(durably=True) as connection:
             self._kind.alone(connection)
             found = self._version(connection)
             if found == HEAD:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sqlalchemy import exc
 
@@ -12,6 +15,14 @@ from cosmos_core.errors import ConfigError, CosmosError, NotFound, TargetUnusabl
 ELSEWHERE = "choose another with COSMOS_HOME, or [store] url in cosmos.toml"
 
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_NO_LOCK = (
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+)
+_ROOM = 1 << 20  # with less than that free, SQLite's own files beside the database may find no room
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT)
 
 
@@ -23,10 +34,18 @@ def in_words(place: str, error: exc.DBAPIError) -> CosmosError:
         if "FOREIGN KEY" in said.upper():
             return names_nothing()
         return UsageError(f"that is stored already: {said}", hint="see `cosmos list runs`")
-    if code == sqlite3.SQLITE_FULL:
+    # a full disk has many faces: files that cannot be made, written, grown or shared
+    if code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _has_no_room(place)):
         return full(place)
     if is_busy(error.orig):
         return busy(place)
+    if getattr(error.orig, "sqlite_errorcode", None) in _NO_LOCK:
+        return no_locks(place)
+    if code == sqlite3.SQLITE_IOERR:
+        return ConfigError(
+            f"the disk of the database {place} fails: {said}",
+            hint=f"look at the disk (`dmesg` on Linux), or {ELSEWHERE}",
+        )
     if code in _UNWRITABLE:
         return ConfigError(
             f"the database {place} cannot be opened for writing: {said}",
@@ -49,10 +68,53 @@ def full(place: str) -> CosmosError:
     """For a disk with no room left."""
     error = TargetUnusable(
         f"no space left for the database {place}",
-        hint="make room, then type the same again; what was started goes on with `cosmos sync`",
+        hint="make room, then `cosmos sync` goes on with what was stored",
     )
     error.code = "disk_full"
     return error
+
+
+@contextlib.contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Around the transaction that stores what a user asked for: where it fails there is nothing to go on with."""
+    try:
+        yield
+    except TargetUnusable as error:
+        if error.code == "disk_full":
+            error.hint = (
+                "nothing was stored: make room, then type the same again; `cosmos sync` goes on with earlier runs"
+            )
+        raise
+
+
+def no_locks(place: str) -> CosmosError:
+    """For a disk on which nobody can keep others from writing at the same time."""
+    kind = file_system_of(Path(place).parent)
+    where = f"on {kind}, where files cannot be locked" if kind else "where files cannot be locked"
+    return ConfigError(
+        f"the database {place} lies {where}", hint="set COSMOS_HOME to a folder on a disk of this machine"
+    )
+
+
+def file_system_of(folder: Path) -> str:
+    """The kind of file system that a folder lies on, as Linux calls it (ext4, nfs4); empty where nobody says."""
+    there = os.path.realpath(folder)
+    found = ("", "")
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+            _, point, kind, *_ = line.split(" ")
+            point = point.replace("\\040", " ").rstrip("/")
+            if f"{there}/".startswith(f"{point}/") and len(point) >= len(found[0]):
+                found = (point, kind)
+    return found[1]
+
+
+def _has_no_room(place: str) -> bool:
+    try:
+        disk = os.statvfs(Path(place).parent)
+    except (OSError, ValueError):
+        return False
+    return disk.f_bavail * disk.f_frsize < _ROOM or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def busy(place: str) -> CosmosError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import sqlite3
+import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +20,8 @@ from cosmos_core.errors import ConfigError, CosmosError
 from cosmos_core.private import make_file, make_folder
 from cosmos_core.store import faults
 
+_FIRST_BUSY_MS = 1000
+
 
 class Sqlite:
     """A file, made where there is none. Its writers wait for one another."""
@@ -27,6 +32,7 @@ class Sqlite:
         self.url = url
         self.place = url.render_as_string(hide_password=True).removeprefix("sqlite:///")
         self._busy_s = busy_s
+        self._locks_work = not url.database or url.database == ":memory:"
 
     def options(self) -> dict[str, Any]:
         """How its engine is made."""
@@ -41,6 +47,8 @@ class Sqlite:
         def connected(driver: Any, _: Any) -> None:
             driver.isolation_level = None
             driver.execute("PRAGMA foreign_keys = ON")
+            if not self._locks_work:
+                self._try_locks(driver)
 
         @event.listens_for(engine, "begin")
         def begun(connection: Connection) -> None:
@@ -48,6 +56,20 @@ class Sqlite:
             if writes:
                 connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if writes == 'durably' else 'NORMAL'}")
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def _try_locks(self, driver: sqlite3.Connection) -> None:
+        """SQLite takes a lock that does not work for one that is held, and would wait for it as long as it may."""
+        driver.execute(f"PRAGMA busy_timeout = {_FIRST_BUSY_MS}")
+        try:
+            driver.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            self._locks_work = True
+        except sqlite3.OperationalError as error:
+            if faults.is_busy(error) and not _can_lock_in(Path(self.place).parent):
+                raise faults.no_locks(self.place) from None
+        except sqlite3.DatabaseError:
+            pass  # told to whoever uses it
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {int(self._busy_s * 1000)}")
 
     def prepare(self, engine: Engine) -> None:
         """Write ahead: readers do not wait for writers. Switching to it does not wait for a lock by itself."""
@@ -81,9 +103,21 @@ def _make_place(file: Path) -> None:
     try:
         make_folder(file.parent)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise faults.full(str(file)) from error
         raise ConfigError(
             f"cannot make the folder {file.parent} for the database: {error.strerror}", hint=faults.ELSEWHERE
         ) from error
     if file.name != ":memory:":
         with contextlib.suppress(OSError):  # SQLite will say in its words why it cannot be used
             make_file(file)
+
+
+def _can_lock_in(folder: Path) -> bool:
+    """Whether a file there can be locked as SQLite does it; true as well where that cannot be tried."""
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # nobody else has this file
+            return False
+    return True

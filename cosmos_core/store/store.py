@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import UsageError
-from cosmos_core.store import queries, refs
+from cosmos_core.store import faults, queries, refs
 from cosmos_core.store import tables as t
 from cosmos_core.store.database import Database
 from cosmos_core.store.records import (
@@ -88,7 +88,7 @@ class Store:
 
     def add(self, prompt: PromptRecord | None, run: RunRecord | None, job: JobRecord | None = None) -> None:
         """Store a prompt, a run, or both: all of it or nothing. A run that is submitted brings its job."""
-        with self._db.writing(durably=True) as c:
+        with faults.all_or_nothing(), self._db.writing(durably=True) as c:
             _insert(c, prompt, run, job)
 
     def add_group(
@@ -99,7 +99,7 @@ class Store:
         members: Iterable[tuple[PromptRecord | None, RunRecord, JobRecord | None]],
     ) -> None:
         """Store a group and its runs, with the prompts and jobs that are new: all of it or nothing."""
-        with self._db.writing(durably=True) as c:
+        with faults.all_or_nothing(), self._db.writing(durably=True) as c:
             c.execute(insert(t.groups).values(id=group_id, name=name, created_at=created_at))
             for prompt, run, job in members:
                 _insert(c, prompt, run, job)

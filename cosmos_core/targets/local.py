@@ -207,6 +207,11 @@ def _in_words(path: str, verb: str = "write") -> Iterator[None]:
             raise TargetUnusable(
                 f"no space left for {path}", hint="make room there, then `cosmos sync` goes on with the run"
             ) from error
+        if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise TargetUnusable(
+                f"{path} cannot be locked: its disk has no locks",
+                hint="put work_dir on a local disk, then `cosmos sync`",
+            ) from error
         where = error.filename or path
         raise TargetUnusable(
             f"cannot {verb} {where}: {error.strerror}",
