@@ -292,6 +292,8 @@ def judge(asked: Case) -> Outcome:
             failed = words[-1] if words else f"exit {played.exit_code}"
         elif UNSAID in played.log:
             failed = "not what was asked: " + played.log.partition(UNSAID)[2].splitlines()[0]
+        elif left := played.left_behind():
+            failed = f"left on the host: {', '.join(left)}"
         if not refused:
             [outputs] = played.outputs()
             told_as = outputs.failure.code if outputs.failure else ""

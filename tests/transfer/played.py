@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from unittest import mock
 
@@ -111,6 +112,11 @@ class Played:
             mine = tuple(fetch for fetch in self.bundle.fetch if fetch.request in (None, request.id))
             outputs.append(verdict(evolve(self.bundle, fetch=mine), result, one))
         return outputs
+
+    def left_behind(self) -> list[str]:
+        """Files among the outputs that nobody fetches."""
+        names = sorted(path.name for path in (self.folder / "outputs").iterdir())
+        return [name for name in names if not any(fnmatch(name, fetch.pattern) for fetch in self.bundle.fetch)]
 
     def fractions(self) -> dict[str, float]:
         """How far each request came by the log."""

@@ -61,6 +61,7 @@ class Inputs:
         self._guide: Tensor | None = None
         self._controls: list[Tensor] = []
         self._masks: list[Tensor] = []
+        self.mask_frames: dict[str, int] = {}  # of the masks that are written: as long as they came, not as the video
         self.unsaid: list[str] = []  # what the toolkit does to the media without a word
         if arguments["sigma_max"] is not None:
             float(arguments["sigma_max"])  # ValueError, where it is none
@@ -129,6 +130,8 @@ class Inputs:
                 self._masks.append(self._tensor(self._read(Path(settings["mask_path"])), LONGEST))
             elif settings["mask_prompt"] is not None:
                 self._masks.append(self._segmented())
+            if settings["mask_prompt"] is not None:
+                self.mask_frames[control] = self._masks[-1].frames or self.video.frames
 
     def _read(self, path: Path, limit: int = LONGEST) -> Clip:
         clip = reader.read(path)
@@ -171,16 +174,18 @@ class Inputs:
             self._mirror(frames)
             if self._guide is not None:
                 self._mirror(self._guide.frames)
+        if self._guide is not None:
+            self.mask_frames["guided_generation"] = max(self._guide.frames, chunk if frames < chunk else 1)
         if chunk == 1 or (frames <= chunk and not older):
             return 1
         chunks: int = 1 - (chunk - frames) // self._stride
         if chunks < 1:
-            raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")  # [read]
+            raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")  # the count [run], the end [read]
         return chunks
 
     def _mirror(self, frames: int) -> None:
         # the frames there are, backwards and forwards again; of one alone nothing can be mirrored, which was tried
-        # for ever until 1.5.2 repeated it. Of none it still is [read]
+        # for ever until 1.5.2 repeated it. Of none it still is [run]
         if frames < 1 or (frames == 1 and self._orders.version < (1, 5, 2)):
             self._orders.hold()
 

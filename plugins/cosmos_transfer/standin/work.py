@@ -21,6 +21,7 @@ class Work:
         self._sample = sample
         self._known = clip.known
         self._frames = inputs.out_frames
+        self._mask_frames = inputs.mask_frames
         self.suffix = ".jpg" if self._frames == 1 else ".mp4"
         self._size = inputs.video.size
         if sample.arguments["keep_input_resolution"]:
@@ -35,18 +36,20 @@ class Work:
             self._write(path, self._control(control), Path(settings["control_path"] or self._sample.video))
             yield "control", control, path
             if settings["mask_prompt"] is not None:  # with a mask's file as well: then that is written once more
-                path = folder / f"{self._sample.name}_mask_{control}{self.suffix}"
-                mask = settings["mask_path"]
-                content = self._derived("mask") if mask is None else self._pictures(Path(mask))
-                self._write(path, content, Path(mask or self._sample.video))
-                yield "mask", control, path
-        if self._sample.arguments["guided_generation_mask"] is not None:
-            path = folder / f"{self._sample.name}_mask_guided_generation{self.suffix}"
-            guide = Path(self._sample.arguments["guided_generation_mask"])
-            video = guide.suffix != ".npz"
-            content = self._pictures(guide) if video else self._derived("mask")
-            self._write(path, content, guide if video else self._sample.video)
-            yield "mask", "guided_generation", path
+                yield "mask", control, self._write_mask(folder, control, settings["mask_path"])
+        guide = self._sample.arguments["guided_generation_mask"]
+        if guide is not None:
+            name = "guided_generation"
+            yield "mask", name, self._write_mask(folder, name, None if guide.endswith(".npz") else guide)
+
+    def _write_mask(self, folder: Path, name: str, source: str | None) -> Path:
+        """A mask has its own length, and is a picture only where that is one frame; its size is the toolkit's there."""
+        frames = self._mask_frames[name]
+        path = folder / f"{self._sample.name}_mask_{name}{'.jpg' if frames == 1 else '.mp4'}"
+        pictures = media.pictures(Path(source or self._sample.video), *self._size, frames)
+        content = pictures if source else (derived(picture, "mask") for picture in pictures)
+        self._write(path, content, Path(source or self._sample.video))
+        return path
 
     def write_result(self, path: Path) -> None:
         """Write the output: the input changed, with the controls and the input beside it where asked for."""
@@ -74,7 +77,7 @@ class Work:
     def _write(self, path: Path, content: Iterator[Picture], source: Path) -> None:
         if not self._known or load_av() is None:
             media.copy(source, path)
-        elif self.suffix == ".jpg":
+        elif path.suffix == ".jpg":
             media.write_still(path, next(content))
         else:
             media.write_video(path, content, self._fps)

@@ -127,9 +127,9 @@ def _fetches(request: Request[Parameters]) -> tuple[Fetch, ...]:
     ]
     masks = [control.name for control in controls if control.mask_prompt is not None]
     masks += ["guided_generation"] if request.one("guided_generation_mask") else []
+    # a mask keeps its own length: one frame is a .jpg, more are an .mp4, whatever the result is
     found += [
-        Fetch(pattern=f"{stem}_mask_{mask}.{suffix}", role="control", name=f"mask.{mask}", request=stem)
-        for mask in masks
+        Fetch(pattern=f"{stem}_mask_{mask}.*", role="control", name=f"mask.{mask}", request=stem) for mask in masks
     ]
     return (
         *found,
