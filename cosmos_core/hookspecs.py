@@ -63,4 +63,7 @@ class Spec:
 
     @hookspec(firstresult=True)
     def read_spec(self, path: Path) -> Iterable[Draft] | None:
-        """A spec file of the toolkit's own, read back; None if it is not one of this model's."""
+        """A spec file of the toolkit's own, read back; None if it is not one of this model's.
+
+        Raise ValueError for one that is and cannot be used: a line for each fault, and `add_note` for what to do.
+        """

@@ -186,6 +186,9 @@ def _one_of(choices: tuple[Any, ...], value: Any) -> Any:
         if (same_type and choice == value) or (isinstance(value, str) and text_form(choice) == value):
             return choice
     names = [text_form(choice) for choice in choices]
+    if not isinstance(value, str) and text_form(value) in names and str in map(type, choices):
+        quoted = json.dumps(text_form(value))
+        raise WrongValue(f"wants a text, not the number {_shown(value)}", hint=f"write it in quotes: {quoted}")
     raise WrongValue(
         f"must be one of {', '.join(names)}, not {_shown(value)}",
         code="not_a_choice",

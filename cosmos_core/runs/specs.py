@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from cosmos_core.errors import PluginError, Refused
 from cosmos_core.models import Models
+from cosmos_core.runs.spec_words import why_not_read
 from cosmos_core.runs.wish import Wish
 from cosmos_core.values import Draft, Problem
 
@@ -27,28 +29,37 @@ def read_spec(models: Models, path: Path, model: str | None) -> tuple[Wish, ...]
             problems=[Problem(field="spec", message=words, hint="check the file", code="too_long")],
         )
     names = [model] if model else sorted(models)
-    refusal = Refused(
-        f"{path} is not a spec that {' or '.join(names)} can read",
-        problems=[
-            Problem(field="spec", message="no model reads it", hint="check the file, and --model", code="not_a_spec")
-        ],
-    )
+    refusal = None
     for name in names:
         try:
             drafts = models[name].read_spec(path)
         except PluginError as error:
             if isinstance(error.__cause__, ValueError):  # the plugin's own words on a file that it knows
-                words = str(error.__cause__)
-                refusal = Refused(
-                    f"{path} cannot be used",
-                    problems=[Problem(field="spec", message=words, hint="", code="bad_spec")],
-                )
+                refusal = refusal or _refused(path, error.__cause__)
             elif model:
                 raise
             continue  # a broken plugin breaks only itself
         if drafts is not None:
             return tuple(_wish_of(name, draft, path) for draft in drafts)
-    raise refusal
+    raise refusal or _unknown(path, names)
+
+
+def _refused(path: Path, error: ValueError) -> Refused:
+    """What a plugin says of a file: a line for each fault, and notes (PEP 678) on what to do."""
+    hint = " ".join(getattr(error, "__notes__", ()))
+    *before, last = str(error).splitlines() or [""]
+    problems = [Problem(field="spec", message=words, hint="", code="bad_spec") for words in before]
+    problems.append(Problem(field="spec", message=last, hint=hint, code="bad_spec"))
+    return Refused(f"{path} cannot be used", problems=problems)
+
+
+def _unknown(path: Path, names: Iterable[str]) -> Refused:
+    try:
+        message, hint = why_not_read(path)
+    except OSError as error:
+        message, hint = f"{path} cannot be read: {error.strerror}", "check its permissions"
+    problem = Problem(field="spec", message=message, hint=hint, code="not_a_spec")
+    return Refused(f"{path} is not a spec that {' or '.join(names)} can read", problems=[problem])
 
 
 def _wish_of(model: str, draft: Draft, spec: Path) -> Wish:

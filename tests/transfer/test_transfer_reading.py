@@ -104,8 +104,26 @@ FAULTY: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({**MINIMAL, "num_step": 3}, "unknown key num_step; did you mean num_steps?"),
     "key that the toolkit drops in silence": (
         {**MINIMAL, "edge": {"input_control": "e.mp4"}},
-        "unknown key edge.input_control",
+        "unknown key edge.input_control; did you mean edge.control_path?",
     ),
+    "what NVIDIA's documents call vis": ({**MINIMAL, "blur": {}}, "unknown key blur; did you mean vis?"),
+    "Transfer1's word": (
+        {"prompt": "a", "input_video_path": "a.mp4", "edge": {"control_path": "e.mp4"}},
+        "unknown key input_video_path; did you mean video_path?",
+    ),
+    "our own word for a preset": (
+        {**MINIMAL, "blur_strength": "low"},
+        "unknown key blur_strength; did you mean vis.preset_blur_strength?",
+    ),
+    "key of a control at the top": (
+        {**MINIMAL, "control_path": "e.mp4"},
+        "unknown key control_path; control_path belongs into a control: edge.control_path",
+    ),
+    "key of the top in a control": (
+        {**MINIMAL, "edge": {"seed": 1}},
+        "unknown key edge.seed; seed belongs to the top of the spec",
+    ),
+    "prompt file with NUL": ({**MINIMAL, "prompt": None, "prompt_path": "a\0b"}, "NUL character in prompt_path"),
     "key of another control": (
         {**MINIMAL, "edge": {"preset_blur_strength": "low"}},
         "unknown key edge.preset_blur_strength",
@@ -140,16 +158,21 @@ def test_tells_all_that_is_wrong(tmp_path: Path) -> None:
         read_spec(path)
 
 
+def test_a_name_twice_is_refused_as_the_toolkit_does(tmp_path: Path) -> None:
+    path = write(tmp_path / "batch.jsonl", MINIMAL, {**MINIMAL, "name": "other"}, MINIMAL)
+    with pytest.raises(ValueError, match=r"line 3: the name 'street' is taken by line 1"):
+        read_spec(path)
+
+
+def test_a_spec_may_leave_the_video_to_the_command(spec: Path) -> None:
+    [draft] = drafts_of(write(spec, {"name": "a", "prompt": "rain", "edge": {}}))
+    assert (draft.text, draft.inputs, draft.parameters) == ("rain", (), {"weights": {"edge": 1.0}})
+
+
 def test_a_prompt_file_that_is_no_text(spec: Path) -> None:
     (spec.parent / "prompt.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match="not UTF-8"):
         read_spec(write(spec, {**MINIMAL, "prompt": None, "prompt_path": "prompt.txt"}))
-
-
-def test_comments_are_refused_with_words(spec: Path) -> None:
-    spec.write_text('{"video_path": "a.mp4", // the input\n "edge": {}}')
-    with pytest.raises(ValueError, match="comments"):
-        read_spec(spec)
 
 
 def test_a_list_is_no_spec(spec: Path) -> None:
@@ -161,9 +184,10 @@ def test_a_list_is_no_spec(spec: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.yaml", "video_path: a.mp4"),
+        ("a.yaml", "lights: out"),
+        ("a.json", '{"video_path": "a.mp4", // the input\n "edge": {}}'),
+        ("a.json", '{"video_path": "a.mp4", "edge": {},}'),
         ("a.json", "not json at all"),
-        ("a.json", '{"input_video_path": "a.mp4", "edge": {"input_control": "e.mp4"}}'),
         ("a.json", '{"prompt": "a street"}'),
         ("a.json", "3"),
         ("a.jsonl", ""),
@@ -292,4 +316,7 @@ def test_nvidias_other_specs_are_refused_or_left_to_others() -> None:
             read_spec(path)
     for folder in ("transfer1", "cosmos3", "predict2", "predict25", "reason1"):
         for path in (EXAMPLES / folder).glob("**/*.json*"):
-            assert read_spec(path) is None, path
+            try:
+                assert read_spec(path) is None, path
+            except ValueError as error:
+                assert "not one of Cosmos-Transfer2.5" in str(error), path  # noqa: PT017  or it is None

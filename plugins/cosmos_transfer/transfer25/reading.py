@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cosmos_core import Draft
+from cosmos_transfer.transfer25.foreign import MEANT, what_else
 from cosmos_transfer.transfer25.parameters import CONTROLS, NAME
 
 _PLAIN_KEYS = (
@@ -56,41 +58,46 @@ def read_spec(path: Path) -> tuple[Draft, ...] | None:
     """What is asked in the file, a draft each; None if it is no spec of Transfer2.5.
 
     Raises ValueError, with all that is wrong in it, for one that plainly is and cannot be taken: another kind
-    than single view, the format before version 1.2, keys that the toolkit would refuse or silently drop.
-    OSError if it cannot be read.
+    than single view, the format before version 1.2, keys that the toolkit would refuse or silently drop. So for
+    one of NVIDIA's other toolkits, with what to do as a note. OSError if it cannot be read.
     """
-    if path.suffix.lower() not in (".json", ".jsonl"):
+    if path.suffix.lower() not in (".json", ".jsonl", ".yaml", ".yml"):
         return None
-    text = path.read_text(encoding="utf-8-sig")
-    specs = list(_objects(path, text))
-    if not specs or not any(_is_ours(spec) for _, spec in specs):
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    if path.suffix.lower() in (".yaml", ".yml"):
+        specs: list[tuple[str, Any]] = [(path.name, dict.fromkeys(re.findall(r"(?m)^(\w+)\s*:", text)))]
+        if "video_path" in specs[0][1]:
+            raise _refusal(f"{path.name} is YAML, which the toolkit does not read", "write it as .json or .jsonl")
+    else:
+        try:
+            specs = list(_objects(path, text))
+        except (json.JSONDecodeError, RecursionError):
+            return None  # no toolkit's; what is the matter with it, the core says
+    apart = any(isinstance(spec, dict) and _kind_apart(spec) for _, spec in specs)
+    if not apart and (other := what_else([spec for _, spec in specs])):
+        raise _refusal(f"{path.name} is {other[0]}, not one of Cosmos-Transfer2.5", other[1])
+    if not any(_is_ours(spec) for _, spec in specs):
         return None
     wrong: list[str] = []
     drafts = [_draft(path, where, spec, wrong) for where, spec in specs]
+    wrong += _same_names([(where, draft.name) for (where, _), draft in zip(specs, drafts, strict=True)])
     if wrong:
         raise ValueError("\n".join(wrong))
     return tuple(drafts)
 
 
 def _objects(path: Path, text: str) -> Iterator[tuple[str, Any]]:
-    """Each JSON value of the file, and where it stands; nothing from what is no JSON and not ours either."""
+    """Each JSON value of the file, and where it stands. Raises ValueError or RecursionError for what is no JSON."""
     lines = [(f"{path.name}, line {number}", line) for number, line in enumerate(text.split("\n"), 1)]
     if path.suffix.lower() == ".json":
         lines = [(path.name, text)]
     elif not lines[-1][1].strip():
         lines.pop()
     for where, line in lines:
-        try:
-            yield where, json.loads(line)
-        except json.JSONDecodeError as error:
-            if '"video_path"' in text:
-                raise ValueError(
-                    f"{where} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
-                    "comments and blank lines, as NVIDIA's documents show them, are not part of the format"
-                ) from None
-            return
-        except RecursionError:
-            raise ValueError(f"{where} is nested too deep") from None
+        yield where, json.loads(line)
 
 
 def _is_ours(spec: Any) -> bool:
@@ -98,7 +105,9 @@ def _is_ours(spec: Any) -> bool:
         return any(_is_ours(item) for item in spec)
     if not isinstance(spec, dict):
         return False
-    return "video_path" in spec or _kind_apart(spec) is not None
+    if "video_path" in spec or _kind_apart(spec) is not None:
+        return True
+    return any(isinstance(spec.get(name), dict) for name in (*CONTROLS, "blur"))
 
 
 def _kind_apart(spec: Mapping[str, Any]) -> str | None:
@@ -178,10 +187,38 @@ def _as_declared(value: Any) -> Any:
 
 def _unknown(where: str, stem: str, spec: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
     """Within a control the toolkit drops unknown keys without a word; at the top it refuses them."""
-    for key in spec:
-        if key not in known:
-            near = difflib.get_close_matches(key, list(known), n=1)
-            yield f"{where}: unknown key {stem}{key}" + (f"; did you mean {stem}{near[0]}?" if near else "")
+    names = list(known)
+    yield from (f"{where}: unknown key {stem}{key}{_meant(stem, key, names)}" for key in spec if key not in names)
+
+
+def _meant(stem: str, key: str, known: list[str]) -> str:
+    """What an unknown key was most likely to be: another word, another level, a slip."""
+    meant = MEANT.get(key, key)
+    if meant in known:
+        return f"; did you mean {stem}{meant}?"
+    if meant in _CONTROL_KEYS:
+        return f"; {meant} belongs into a control: edge.{meant}"
+    if homes := [name for name, (own, _) in _OWN_KEY.items() if own == meant]:
+        return f"; did you mean {homes[0]}.{meant}?"
+    if meant in _KEYS:
+        return f"; {meant} belongs to the top of the spec"
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {stem}{near[0]}?" if near else ""
+
+
+def _same_names(named: list[tuple[str, str]]) -> Iterator[str]:
+    """The toolkit refuses a file with a name twice: both samples would write the same files."""
+    first: dict[str, str] = {}
+    for where, name in named:
+        if name and name in first:
+            yield f"{where}: the name {name!r} is taken by {first[name].rpartition(', ')[2]}; each needs its own"
+        first.setdefault(name, where)
+
+
+def _refusal(words: str, remedy: str) -> ValueError:
+    error = ValueError(words)
+    error.add_note(remedy)
+    return error
 
 
 def _prompt(path: Path, where: str, spec: Mapping[str, Any], wrong: list[str]) -> str:
@@ -194,6 +231,9 @@ def _prompt(path: Path, where: str, spec: Mapping[str, Any], wrong: list[str]) -
         return ""
     if file is None:
         wrong.append(f"{where}: there is neither prompt nor prompt_path")
+        return ""
+    if "\0" in file:
+        wrong.append(f"{where}: there is a NUL character in prompt_path")
         return ""
     try:
         prompt_file = path.parent / file
