@@ -31,6 +31,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "between.mp4": video(8, 1000, 642),  # nearer to 16:9 than to 4:3, not to 1280:704 than to 960:704
         "av1.mp4": video(8, codec="libsvtav1"),
         "phone.mp4": turned(video(8)),
+        "slow.mp4": video(8, rate=12),
+        "variable.mp4": video(12, left_out=(3, 4, 5, 8, 9), codec="libx264"),
         "trimmed.mp4": trimmed(video(8), hidden=2),
         "IN.MP4": video(8),
         "in.mov": video(8, container="mov"),
@@ -188,6 +190,13 @@ def test_beyond_5000_frames_only_the_video_goes_on(tmp_path: Path) -> None:
         ({"edge": {"mask_path": "long.mp4"}}, ""),
         ({"video_path": "a.png", "edge": {"control_path": "a.png"}}, ""),
         ({"guided_generation_mask": "switches.npz"}, "it guides next to nothing"),
+        ({"video_path": "variable.mp4"}, "variable.mp4 has 16.800 frames a second and is taken for 24.000"),
+        ({"edge": {"control_path": "slow.mp4"}}, "at another rate: 12.000"),
+        ({"edge": {"mask_path": "slow.mp4"}}, "at another rate: 12.000"),
+        ({"video_path": "between.mp4", "vis": {"control_path": "wide.mp4"}}, "wide.mp4 is stretched"),
+        ({"distilled": True, "guidance": 5}, "the distilled model takes no guidance"),
+        ({"distilled": True, "guided_generation_mask": "in.mp4"}, "takes no guided_generation_mask"),
+        ({"distilled": True}, ""),
     ],
 )
 def test_what_the_toolkit_does_without_a_word(media: Path, changes: dict[str, Any], words: str) -> None:

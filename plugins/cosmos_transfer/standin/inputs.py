@@ -10,7 +10,7 @@ from pathlib import Path
 from . import reader
 from .orders import Orders
 from .reader import Clip
-from .spec import Sample
+from .spec import FIELDS, Sample
 
 LONGEST = 5000  # frames of a file that are taken where max_frames does not say otherwise
 CHUNK = 93
@@ -35,6 +35,10 @@ _NO_AV1 = (
     "[av1 @ 0x5931e3904180] Failed to get pixel format.",
     "[av1 @ 0x5931e3904180] Missing Sequence Header.",
 )
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one / other - 1) < 0.02
 
 
 class Tensor:
@@ -63,8 +67,15 @@ class Inputs:
         self._masks: list[Tensor] = []
         self.mask_frames: dict[str, int] = {}  # of the masks that are written: as long as they came, not as the video
         self.unsaid: list[str] = []  # what the toolkit does to the media without a word
+        if distilled:
+            self._say_what_distilled_drops()
         if arguments["sigma_max"] is not None:
             float(arguments["sigma_max"])  # ValueError, where it is none
+
+    def _say_what_distilled_drops(self) -> None:
+        for key in ("guidance", "negative_prompt", "guided_generation_mask"):  # [read]
+            if self._sample.arguments[key] != FIELDS[key][1]:
+                self.unsaid.append(f"the distilled model takes no {key}")
 
     @property
     def out_frames(self) -> int:
@@ -78,6 +89,9 @@ class Inputs:
             raise ValueError(f"Invalid video extension: {path.suffix}")
         self.clip = self._read(path, self._limit or LONGEST)
         self.video = self._tensor(self.clip, self._limit or LONGEST)
+        if not _near(self.clip.fps, self.clip.average):
+            words = f"{path.name} has {self.clip.average:.3f} frames a second and is taken for {self.clip.fps:.3f}"
+            self.unsaid.append(words)
         if not self.clip.known:
             self.video = Tensor(min(self._limit or CHUNK, CHUNK), self._size(16, 9))
 
@@ -121,13 +135,13 @@ class Inputs:
         """Controls and their masks, from files or computed; edge and vis are computed chunk by chunk."""
         for control, settings in self._sample.controls.items():
             if settings["control_path"] is not None:
-                self._controls.append(self._tensor(self._read(Path(settings["control_path"])), LONGEST))
+                self._controls.append(self._beside(Path(settings["control_path"])))
             elif control == "seg":
                 self._controls.append(self._segmented())
             elif control == "depth":
                 self._controls.append(self._tensor(self.clip, self.clip.frames))
             if settings["mask_path"] is not None:
-                self._masks.append(self._tensor(self._read(Path(settings["mask_path"])), LONGEST))
+                self._masks.append(self._beside(Path(settings["mask_path"])))
             elif settings["mask_prompt"] is not None:
                 self._masks.append(self._segmented())
             if settings["mask_prompt"] is not None:
@@ -140,6 +154,15 @@ class Inputs:
             words = f"{path.name} says {clip.frames} frames and shows {clip.decoded}"
             self.unsaid.append(f"{words}: the rest is whatever lay in memory (black here)")
         return clip
+
+    def _beside(self, path: Path) -> Tensor:
+        clip, video = self._read(path), self.clip
+        tensor = self._tensor(clip, LONGEST)
+        if clip.known and video.known and self.out_frames > 1 and not _near(clip.fps, video.fps):
+            self.unsaid.append(f"{path.name} goes with the video frame by frame, at another rate: {clip.fps:.3f}")
+        if clip.known and video.known and not _near(clip.width / clip.height, video.width / video.height):
+            self.unsaid.append(f"{path.name} is stretched to the video's shape")
+        return tensor
 
     def _segmented(self) -> Tensor:
         # the video once more, by OpenCV; 4.11 does not turn what was filmed upright, others do (opencv#26795)

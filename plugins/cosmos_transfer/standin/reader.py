@@ -43,8 +43,8 @@ class UFuncTypeError(TypeError):
 class Clip:
     """What the toolkit holds of a file after reading: `frames` in all, of which `decoded` are pictures of the file.
 
-    `fps` is the nominal rate; `channels` is 3, or 2 for grey with alpha. Without PyAV a video stays unknown
-    (`known` is False): neither its frames nor its size are looked at.
+    `fps` is the nominal rate, which the toolkit goes by; `channels` is 3, or 2 for grey with alpha. Without PyAV a
+    video stays unknown (`known` is False): neither its frames nor its size are looked at.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Clip:
         height: int,
         *,
         fps: float = 1.0,
+        average: float | None = None,
         decoded: int | None = None,
         codec: str = "",
         channels: int = 3,
@@ -64,6 +65,7 @@ class Clip:
         self.width = width
         self.height = height
         self.fps = fps
+        self.average = average or fps  # frames by time, which differs where the rate varies
         self.codec = codec
         self.channels = channels
         self.known = known
@@ -155,7 +157,8 @@ def _video(path: Path) -> Clip:
         rate = stream.guessed_rate
         fps = float(rate) if rate else _NO_RATE
         # an array of the header's length is filled: what an edit list hides is missing at its end
-        return Clip(header or decoded, size[1], size[0], fps=fps, decoded=decoded, codec=_codec(context))
+        frames, average = header or decoded, float(stream.average_rate or fps)
+        return Clip(frames, size[1], size[0], fps=fps, average=average, decoded=decoded, codec=_codec(context))
 
 
 def _codec(context: Any) -> str:
