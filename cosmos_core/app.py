@@ -21,6 +21,7 @@ from cosmos_core.runs.dry import DryRun, dry_run
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact, users_of_file
 from cosmos_core.runs.journey import OnChange
+from cosmos_core.runs.lease import is_dead
 from cosmos_core.runs.log import read_log
 from cosmos_core.runs.many import each
 from cosmos_core.runs.mover import Mover
@@ -283,6 +284,12 @@ class Cosmos:
     def list_runs(self, where: Filter | None = None) -> Page:
         """Runs, newest first, as they were last seen."""
         return self.store.runs(where or Filter())
+
+    def unwatched(self, runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
+        """Those that are under way and that nobody moves now: their state is as old as the last look, `seen_at`."""
+        going = [run for run in runs if run.job_id and not run.ended]
+        now = self.store.now() if going else None
+        return tuple(run for run in going if now and self.store.lease_is_free(run.job_id or "", now, is_dead))
 
     def prompts(self, ids: Iterable[str]) -> Mapping[str, PromptRecord]:
         """Several prompts by their whole ids, in one query."""

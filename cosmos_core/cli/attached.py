@@ -59,7 +59,7 @@ def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progres
                 for run in each(some, lambda run: move(cosmos.store.run(run.id), shown)):
                     ended[run.id] = run
                     shown.done(run)
-                    if not as_json and len(some) > 1:
+                    if not as_json and len(some) > 1 and run.ended:
                         tell_end(cosmos, run)
         except KeyboardInterrupt:
             going = [run for run in some if run.id not in ended]
@@ -67,20 +67,19 @@ def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progres
             if as_json:
                 print_json(documents([ended.get(run.id) or cosmos.store.run(run.id) for run in runs]))
             return code
-        if not as_json and len(some) == 1:
+        if not as_json and len(some) == 1 and ended[some[0].id].ended:
             tell_end(cosmos, ended[some[0].id])
     done = [ended[run.id] for run in runs]
     if as_json:
         print_json(documents(done))
+    else:
+        print_paused([run for run in done if not run.ended])
     return exit_code(done)
 
 
 def tell_end(cosmos: Cosmos, run: RunRecord) -> None:
-    """The last words on a run that was followed."""
-    if run.paused is not None and not run.ended:
-        print_paused(run)
-    else:
-        print_end(run, tail=() if run.status == "completed" else _tail(cosmos, run))
+    """The last words on a run that was followed to its end."""
+    print_end(run, tail=() if run.status == "completed" else _tail(cosmos, run))
 
 
 def documents(runs: Sequence[RunRecord]) -> Document:
@@ -103,12 +102,13 @@ def _launch(cosmos: Cosmos, runs: Sequence[RunRecord], *, as_json: bool) -> int:
             _tell_launched(started[-1])
     if as_json:
         print_json(documents(started))
+    else:
+        print_paused([run for run in started if not run.ended])
     return exit_code(started)
 
 
 def _tell_launched(run: RunRecord) -> None:
     if run.paused is not None:
-        print_paused(run)
         return
     simulated = ", simulated" if run.simulated else ""
     waits = "" if run.queue is None else f", {place_of(run.queue)}"

@@ -12,7 +12,7 @@ import click
 from cosmos_core.cli.base import Command, json_option, opened
 from cosmos_core.cli.completing import complete_models, complete_prompts, complete_targets
 from cosmos_core.cli.kinds import Moment
-from cosmos_core.cli.screen import SIMULATED, STATUS_STYLES, print_json, print_table, say, span, when
+from cosmos_core.cli.screen import SIMULATED, STATUS_STYLES, print_json, print_table, put, say, span, when, wrapped
 from cosmos_core.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         if what == "runs" and "text" in chosen:
             for row, text in zip(rows, _texts(cosmos, page.items), strict=True):
                 row["text"] = text
+        unwatched = cosmos.unwatched(page.items) if what == "runs" else ()
     flexible = next((column for column in ("text", "error", "result", "name") if column in chosen), None)
     print_table(chosen, rows, flexible=flexible, styles={"status": STATUS_STYLES})
     notes = sys.stdout if sys.stdout.isatty() else sys.stderr
@@ -156,6 +157,16 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
     if simulated and sys.stdout.isatty():
         share = "all" if len(simulated) == len(page.items) else f"{len(simulated)} of {len(page.items)}"
         say(f"\n{share} {SIMULATED}")
+    if unwatched:
+        seen = [
+            f"{run.id} {when(run.seen_at)}"
+            for run in sorted(unwatched, key=lambda run: run.seen_at or run.created_at)[:3]
+        ]
+        more = f" and {len(unwatched) - 3} more" if len(unwatched) > 3 else ""
+        put(
+            wrapped(f"last seen: {', '.join(seen)}{more}; `cosmos sync` looks again", before="\n", indent="", to=notes),
+            notes,
+        )
     if page.next is not None:
         of = "" if page.total is None else f" of {page.total}"
         say(f"\n{len(page.items)}{of}; the rest: --after {page.next}", notes)

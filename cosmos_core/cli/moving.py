@@ -122,8 +122,8 @@ def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
             was = "was already" if old.ended else "is"
             if new.ended:
                 say(f"{new.id} {was} {new.status}{simulated}")
-            else:
-                print_paused(new)
+        if not as_json:
+            print_paused([run for run in after if not run.ended])
         ctx.exit(exit_code([run for run in after if not run.ended]))
 
 
@@ -144,6 +144,7 @@ def sync(ctx: click.Context, follow: bool, progress: str | None, as_json: bool) 
     A run that `create run` only stored is left alone.
     """
     from cosmos_core.cli.attached import INTERRUPTED, exit_code, tell_end
+    from cosmos_core.cli.printing import print_paused
     from cosmos_core.cli.progress import Plain, progress_of, stage_of
     from cosmos_core.cli.screen import print_json, say
     from cosmos_core.documents import items_document, run_document
@@ -167,10 +168,11 @@ def sync(ctx: click.Context, follow: bool, progress: str | None, as_json: bool) 
             if not runs:
                 say("nothing is unfinished")
             for run in runs:
-                if run.ended or run.paused is not None:
+                if run.ended:
                     tell_end(cosmos, run)
-                else:
+                elif run.paused is None:
                     simulated = ", simulated" if run.simulated else ""
                     say(f"{run.id}  {stage_of(run)} on {run.target}{simulated}; `cosmos attach {run.id}` follows it")
+            print_paused([run for run in runs if not run.ended])
     # without --follow nothing was awaited: how a run ended is told, and is no failure of `sync`
     ctx.exit(exit_code(runs if follow else [run for run in runs if not run.ended]))

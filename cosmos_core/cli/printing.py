@@ -90,15 +90,27 @@ def _say_error(message: str) -> None:
     put(wrapped(message, before=before, indent="  ", to=sys.stderr), sys.stderr)
 
 
-def print_paused(run: RunRecord) -> None:
-    """A run that stands still: why, and how it goes on."""
-    if run.paused is None:
-        raise AssertionError("told of paused runs only")
-    say(f"{styled('paused', 'yellow', sys.stdout)}  {run.id}  {run.model_type} on {run.target}")
-    if run.simulated:
-        say(f"  note  {SIMULATED}")
-    sys.stdout.flush()
-    _say_error(run.paused.reason)
-    if run.paused.hint:
-        put(wrapped(run.paused.hint, before="  ", to=sys.stderr), sys.stderr)
-    say(f"next: the run is kept; `cosmos attach {run.id}` or `cosmos sync` goes on with it", sys.stderr)
+def print_paused(runs: Sequence[RunRecord]) -> None:
+    """Runs that stand still: why, and how they go on. What stops several of them is told once."""
+    for (reason, hint), stopped in _by_trouble(runs).items():
+        for run in stopped:
+            say(f"{styled('paused', 'yellow', sys.stdout)}  {run.id}  {run.model_type} on {run.target}")
+        if all(run.simulated for run in stopped):
+            say(f"  note  {SIMULATED}")
+        sys.stdout.flush()
+        _say_error(reason)
+        if hint:
+            put(wrapped(hint, before="  ", to=sys.stderr), sys.stderr)
+        if len(stopped) == 1:
+            on = f"the run is kept; `cosmos attach {stopped[0].id}` or `cosmos sync` goes on with it"
+        else:
+            on = f"the {len(stopped)} runs are kept; `cosmos sync` goes on with them"
+        say(f"next: {on}", sys.stderr)
+
+
+def _by_trouble(runs: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:
+    found: dict[tuple[str, str], list[RunRecord]] = {}
+    for run in runs:
+        if run.paused is not None:
+            found.setdefault((run.paused.reason, run.paused.hint), []).append(run)
+    return found

@@ -17,7 +17,7 @@ from cosmos_core.cli.screen import one_line, say, span
 from cosmos_core.documents import eta_s, progress_document, queue_document, rfc3339
 
 if TYPE_CHECKING:
-    from cosmos_core.store.records import RunRecord
+    from cosmos_core.store.records import ProgressRecord, RunRecord
 
 _LINE_EVERY_S = 10.0
 _LINE_EVERY_PERCENT = 10
@@ -25,9 +25,16 @@ _LINE_EVERY_PERCENT = 10
 
 def stage_of(run: RunRecord) -> str:
     """In one word what is being done: the stage while it is under way, else the state."""
-    if run.progress is None or run.ended or run.status == "parsing":
-        return run.status
-    return run.progress.stage
+    told = _under_way(run)
+    return told.stage if told else run.status
+
+
+def _under_way(run: RunRecord) -> ProgressRecord | None:
+    """The latest progress, unless the run is done with what that told of."""
+    over = run.ended or run.status == "parsing"
+    if run.progress is None or over or (run.status == "downloading" and run.progress.stage != run.status):
+        return None
+    return run.progress
 
 
 class Progress:
@@ -81,11 +88,11 @@ class Plain(Progress):
 
 def _words(run: RunRecord) -> str:
     words = [run.id, stage_of(run)]
-    if run.progress is not None and not run.ended and run.status != "parsing":  # it is done with what it told of
-        if run.progress.percentage is not None:
-            words.append(f"{run.progress.percentage:.0f}%")
-        if run.progress.message:
-            words.append(one_line(run.progress.message))
+    if (told := _under_way(run)) is not None:
+        if told.percentage is not None:
+            words.append(f"{told.percentage:.0f}%")
+        if told.message:
+            words.append(one_line(told.message))
         left = eta_s(run)
         if left:
             words.append(f"({span(left)} left)")
@@ -172,7 +179,7 @@ class Bar(Progress):
             self._bar.console.print(f"{run.id}  {run.model_type} on {one_line(run.target)}{simulated}", markup=False)
         if run.id not in self._tasks:
             self._tasks[run.id] = self._bar.add_task("", total=None, share="", since=time.time(), ends=None, message="")
-        told = None if run.status == "parsing" else run.progress
+        told = _under_way(run)
         percentage = told.percentage if told else None
         left = eta_s(run)
         self._bar.update(

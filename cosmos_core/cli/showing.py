@@ -72,7 +72,8 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
 
             print_tree(cosmos, record)
         elif record.id.startswith("rs_"):
-            _show_run(record, cosmos.prompt(record.prompt_id), cosmos.removed_at(record))  # type: ignore[arg-type, union-attr]
+            unwatched = bool(cosmos.unwatched([record]))  # type: ignore[list-item]
+            _show_run(record, cosmos.prompt(record.prompt_id), cosmos.removed_at(record), unwatched=unwatched)  # type: ignore[arg-type, union-attr]
         else:
             _show_prompt(cosmos, record)  # type: ignore[arg-type]
         if others:
@@ -103,8 +104,9 @@ def _document(
     return document
 
 
-def _show_run(run: RunRecord, prompt: PromptRecord, removed_at: datetime | None) -> None:
+def _show_run(run: RunRecord, prompt: PromptRecord, removed_at: datetime | None, *, unwatched: bool) -> None:
     state = "paused" if run.paused is not None and not run.ended else run.status
+    again = "; `cosmos sync` looks again" if unwatched else ""
     say(f"{styled(run.id, 'bold', sys.stdout)}  {styled(state, STATUS_STYLES.get(state, ''), sys.stdout)}")
     took = (run.completed_at - run.started_at).total_seconds() if run.completed_at and run.started_at else None
     config = run.execution_config
@@ -128,7 +130,7 @@ def _show_run(run: RunRecord, prompt: PromptRecord, removed_at: datetime | None)
             ("ended", exactly(run.completed_at)),
             ("took", span(took)),
             ("removed", f"from {run.target} by `cosmos clean`, {exactly(removed_at)}" if removed_at else ""),
-            ("as of", exactly(run.checked_at) if not run.ended else ""),
+            ("as of", f"{exactly(run.seen_at)}{again}" if run.seen_at and not run.ended else ""),
             ("progress", _progress(run)),
             ("in line", place_of(run.queue) if run.queue and not run.ended else ""),
             ("cancel asked", exactly(run.cancel_requested_at)),

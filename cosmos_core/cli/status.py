@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MIB_PER_GIB = 1024
 _STATES = {
-    "absent": "not there yet",
+    "absent": "its folder is not there",
     "idle": "not started",
     "untended": "running, its keeper is gone",
     "ended": "ended",
@@ -148,7 +148,9 @@ def _jobs(target: TargetStatus) -> Iterator[tuple[str, str]]:
         paused = job.run is not None and job.run.paused is not None  # that is told below, with its reason
         if not job.seen.works and job.seen.id not in waiting and not paused:
             state = _STATES.get(job.seen.state, job.seen.state)
-            stored = f"; last seen {job.run.status}, `cosmos sync` moves it on" if job.run else ""
+            stored = ""
+            if job.run and job.seen.state not in ("waiting", "starting"):
+                stored = f"; last seen {job.run.status}, `cosmos sync` moves it on"
             yield "also", f"{_named(job)}, {state}{stored}"
 
 

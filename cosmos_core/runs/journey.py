@@ -269,12 +269,16 @@ class Journey:
     def _watch(self) -> bool:
         log = LogCopy(self.folder / "run.log")
         watch = Watch(work=self.work, jobdir=self.jobdir, rounds=self.rounds, log=log, lease=self.lease)
-        for progress in watch.follow(once=self.until == "now"):
+        once, progress = self.until == "now", None
+        for progress in watch.follow(once=once):
             if progress.doomed is not None:
                 if self.run.error is None:
                     self._note(error=progress.doomed)  # written down before the job is stopped for it
                 self.jobdir.stop()
-            self._progress("inference", watch.fraction, progress.message)
+            if not once:
+                self._progress("inference", watch.fraction, progress.message)
+        if once and progress is not None and (watch.evidence is None or watch.evidence.state != "ended"):
+            self._progress("inference", watch.fraction, progress.message)  # of what has ended its end is told
         if watch.evidence is None:
             self._note(**_seen())
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from attrs import evolve, frozen
@@ -15,11 +15,13 @@ from cosmos_core.errors import CosmosError, NotFound
 from cosmos_core.store import Store
 from cosmos_core.store.records import UNBEGUN, JobRecord, RunRecord
 from cosmos_core.targets import Hosts
+from cosmos_core.targets.jobdir import JobDir, look_at
 from cosmos_core.targets.overview import GpuUse, Overview, SeenJob, Ticket, look_over
 from cosmos_core.targets.way import named
 
 _A_LITTLE_S = 0.1  # over a target's connect_timeout, for it to say itself that it was reached in vain
 _A_CHANCE_S = 1.0
+_OVER = ("ended", "gone", "absent")
 
 
 @frozen(kw_only=True)
@@ -131,10 +133,8 @@ class _Look:
 
     def status(self) -> TargetStatus:
         """What was seen; a host that cannot be used is an answer, too."""
-        if self.target.simulated:
-            return self._status(self.hosts.of(self.target).name)
         try:
-            seen = self._overview()
+            seen = self._own_jobs() if self.target.simulated else self._overview()
         except CosmosError as error:
             return self._unusable(error.message, named(error.hint, self.target))
         return self._tell(seen)
@@ -159,12 +159,39 @@ class _Look:
             patience=target.connect_timeout * 0.7,
         )
 
+    def _own_jobs(self) -> Overview:
+        """The jobs of the simulator: nobody else's are there, and this machine's GPUs are not used."""
+        host = self.hosts.of(self.target)
+        runs = [run for run in self.unfinished if run.job_id]
+        folders = [
+            JobDir(host=host, path=self.store.job(run.job_id or "").dir, job_id=run.job_id or "") for run in runs
+        ]
+        found = look_at(host, folders) if folders else ()
+        jobs = (
+            SeenJob(
+                id=folder.job_id,
+                state=seen.state,
+                dir=folder.path,
+                store=self.store.id,
+                since=run.started_at,
+                runs=(run.id,),
+            )
+            for run, folder, seen in zip(runs, folders, found, strict=True)
+        )
+        return Overview(host=host.name, skew_s=0.0, jobs=tuple(jobs))
+
     def _unusable(self, words: str, hint: str) -> TargetStatus:
         host = self.target.host or "this machine"
         return evolve(self._status(host), reachable=False, words=words, hint=hint)
 
-    def _status(self, host: str, working: Callable[[RunRecord], bool] | None = None) -> TargetStatus:
-        works = working or (lambda run: run.status not in UNBEGUN)
+    def _status(self, host: str, states: Mapping[str, str] | None = None) -> TargetStatus:
+        def place(run: RunRecord) -> str:
+            state = (states or {}).get(run.job_id or "", "unknown")
+            if state in _OVER and not (state == "absent" and run.status in UNBEGUN):
+                return "over"  # what is stored is as old as the last look
+            works = run.status not in UNBEGUN if state == "unknown" else state in ("alive", "untended", "away")
+            return "running" if works else "waiting"
+
         return TargetStatus(
             name=self.target.name,
             host=host,
@@ -172,8 +199,8 @@ class _Look:
             reachable=True,
             words="",
             gpus=self.target.gpu_count,
-            running=tuple(run for run in self.unfinished if works(run)),
-            waiting=tuple(run for run in self.unfinished if not works(run)),
+            running=tuple(run for run in self.unfinished if place(run) == "running"),
+            waiting=tuple(run for run in self.unfinished if place(run) == "waiting"),
             unaccounted=tuple(map(_paused, (run for run in self.unfinished if run.paused is not None))),
         )
 
@@ -184,14 +211,7 @@ class _Look:
         states = {job.id: job.state for job in seen.jobs}
         ours = {job.id for job in seen.jobs if job.store == self.store.id or job.id in runs}
         ahead = {ticket.job: at for at, ticket in enumerate(seen.waiting)}
-
-        def works(run: RunRecord) -> bool:
-            state = states.get(run.job_id or "", "unknown")
-            if run.status in UNBEGUN:  # what is stored is as old as the last look
-                return state in ("alive", "untended", "ended")
-            return True
-
-        told = self._status(seen.host, works)
+        told = self._status(seen.host, states)
         jobs = [
             JobStatus(seen=job, ours=job.id in ours, run=runs.get(job.id), ahead=ahead.get(job.id))
             for job in seen.jobs

@@ -33,7 +33,10 @@ class Watch:
         self._read = work.model.follow_progress(work.job)
 
     def follow(self, *, once: bool = False) -> Iterator[Progress]:
-        """Progress as the log tells it, until the job ends; with `once`, only what is known now."""
+        """Progress as the log tells it, until the job ends; with `once`, only what is known now.
+
+        What one look brings is told by its last word: nobody saw when the rest of it was written.
+        """
         yield from self._remembered()
         if not once:
             warm_up()  # the job is busy now, and its outputs will be looked into
@@ -46,7 +49,7 @@ class Watch:
                 pause = 0.0  # there is more of it
                 continue
             if code is not None:
-                yield from self._of_lines(self._lines.rest())
+                yield from self._last(self._lines.rest())
                 self.evidence = Evidence(state="ended", exit_code=code)
                 return
             if once or time.monotonic() - looked > self._rounds.closely:
@@ -82,16 +85,19 @@ class Watch:
 
     def _remembered(self) -> Iterator[Progress]:
         """What the part of the log that is here already comes to: the reader needs all of it, nobody else does."""
-        last = None
-        for chunk in self._log.kept():
-            for progress in self._told(chunk):
-                if last is None or last.doomed is None:
-                    last = progress
-        if last is not None:
-            yield last
+        return self._last(line for chunk in self._log.kept() for line in self._lines.feed(chunk))
 
     def _told(self, chunk: bytes) -> Iterator[Progress]:
-        return self._of_lines(self._lines.feed(chunk))
+        return self._last(self._lines.feed(chunk))
+
+    def _last(self, lines: Iterator[str]) -> Iterator[Progress]:
+        """The last progress in some lines, or that which dooms the job."""
+        last = None
+        for progress in self._of_lines(lines):
+            if last is None or last.doomed is None:
+                last = progress
+        if last is not None:
+            yield last
 
     def _of_lines(self, lines: Iterator[str]) -> Iterator[Progress]:
         for line in lines:

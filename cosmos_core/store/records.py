@@ -181,6 +181,14 @@ class RunRecord:
         return self.status in TERMINAL
 
     @property
+    def seen_at(self) -> datetime | None:
+        """When somebody last looked at it, or heard of it; None for one that was never submitted."""
+        if self.submitted_at is None:
+            return None
+        looks = (self.submitted_at, self.checked_at, self.progress.timestamp if self.progress else None)
+        return max(look for look in looks if look is not None)
+
+    @property
     def outputs(self) -> RunOutputs:
         """What came of it: fetched files by name, values, and every artifact."""
         files = {a.name: a.path for a in self.artifacts if a.path is not None}
