@@ -63,9 +63,8 @@ def _versions(check: Check) -> Iterator[tuple[str, str]]:
     yield "this machine", platform.platform()
     if check.facts:
         yield "target", check.facts.system
-        if check.facts.docker and not check.facts.docker.code:
-            client, _, server = check.facts.docker.words.splitlines()[-1].partition(" ")
-            yield "Docker", f"server {server}, client {client}"
+        if version := check.facts.docker_version:
+            yield "podman" if check.facts.is_podman else "Docker", version
     if check.seen and check.seen.driver:
         yield "NVIDIA driver", check.seen.driver
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cosmos_core.amounts import size
 from cosmos_core.config import Target
-from cosmos_core.targets.docker import refused
+from cosmos_core.targets.docker import is_root, refused
 from cosmos_core.targets.facts import Answer, Facts, Folder
 from cosmos_core.targets.findings import Finding, fine, problem, unseen, warning
 from cosmos_core.targets.overview import CUT_OFF, NOT_THERE, Overview
@@ -152,14 +152,20 @@ def _logind(target: Target, facts: Facts) -> Finding:
 
 
 def _docker(target: Target, facts: Facts, has_gpus: bool) -> Iterator[Finding]:
-    answer, where = facts.docker, target.host or "this machine"
-    if answer is None or answer.code:
+    answer, where = facts.docker or facts.product, target.host or "this machine"
+    if facts.is_podman:
+        yield warning(
+            "docker",
+            f"{shlex.join(target.docker)} is podman, and cosmos was not tested with podman",
+            f"install Docker Engine there, and name it in `docker` of [targets.{target.name}];"
+            f" `cosmos targets check {target.name} --smoke` tries podman",
+        )
+    if answer is None or answer.code or not facts.docker_version:
         error = refused(where, target.docker, _why_not(target, answer))
         yield problem("docker", error.message, error.hint.partition("; then")[0])
         yield unseen("images", "Docker has to answer first")
         return
-    client, _, server = answer.words.splitlines()[-1].partition(" ")
-    yield fine("docker", f"server {server}, client {client}")
+    yield fine("docker", facts.docker_version)
     if waits_for_gpus(target) or has_gpus:
         yield _nvidia(target, facts)
     for image, told in facts.images.items():
@@ -167,16 +173,16 @@ def _docker(target: Target, facts: Facts, has_gpus: bool) -> Iterator[Finding]:
 
 
 def _why_not(target: Target, answer: Answer | None) -> str:
-    """What Docker's client said; `docker version` begins with its own version, whatever comes then."""
+    """What Docker's client said."""
     if answer is None or answer.code in CUT_OFF:
         return "does not answer"
     if answer.code == NOT_THERE:
         return f"{target.docker[0]}: not found"
-    return " ".join(line for line in answer.words.splitlines() if line.strip() and not line[0].isdigit())
+    return " ".join(answer.why.split())
 
 
 def _nvidia(target: Target, facts: Facts) -> Finding:
-    runtimes = facts.runtimes.words.split() if facts.runtimes and not facts.runtimes.code else []
+    runtimes = facts.runtimes.said.split() if facts.runtimes and not facts.runtimes.code else []
     if "nvidia" in runtimes:
         return fine("nvidia runtime", "Docker knows it")
     if facts.hooks:
@@ -191,11 +197,12 @@ def _nvidia(target: Target, facts: Facts) -> Finding:
 
 def _image(target: Target, where: str, image: str, told: Answer) -> Finding:
     if told.code:
-        error = refused(where, target.docker, told.words, image)
+        error = refused(where, target.docker, told.why, image)
         return problem("image", error.message, error.hint)
-    digest, count, made, *_ = [*told.words.split(), "", "", ""]
+    digest, count, made, user = [*told.said.split(), "", "", "", ""][:4]
     about = size(int(count)) if count.isdecimal() else "of unknown size"
-    return fine("image", f"{image}, {about}, made {made[:10]}, {digest[:19]}")
+    runs = f"; jobs run in it as root, and not as its USER {user}" if not is_root(user) else ""
+    return fine("image", f"{image}, {about}, made {made[:10]}, {digest[:19]}{runs}")
 
 
 # -- GPUs and what is left -------------------------------------------------------------------------------------------

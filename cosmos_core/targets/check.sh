@@ -9,12 +9,13 @@ command -v timeout > /dev/null || limit=
 [ -z "$docker" ] || eval "docker() { \$limit $docker \"\$@\"; }"
 
 say() { printf '%s %s\n' "$mark" "$*"; }
-told() { # ANSWER COMMAND...: what a program says, then its exit code
+told() { # ANSWER COMMAND...: what a program answers, then its exit code, and what it complained of
     say "$1"
     shift
-    "$@" < /dev/null 2>&1
+    { complaints=$("$@" < /dev/null 2>&1 >&3); } 3>&1
     code=$?
     say "code $code"
+    printf '%s\n' "$complaints"
     return "$code"
 }
 present() { # the nearest folder above that is there
@@ -110,14 +111,15 @@ say "hf $token $(space "$hf_home") $hf_home"
 [ ! -d "$hf_home/hub" ] || ls "$hf_home/hub" | grep -c '^models--'
 
 ask_docker() {
-    told docker docker version --format '{{.Client.Version}} {{.Server.Version}}' || return
+    told product docker --version || return # podman answers to the name, too, and has no server
+    told docker docker version --format '{{.Client.Version}} {{with .Server}}{{.Version}}{{end}}' || return
     # shellcheck disable=SC2016  # the template is Docker's
     told runtimes docker info --format '{{range $name, $_ := .Runtimes}}{{$name}} {{end}}'
     say "hook $(command -v nvidia-container-runtime-hook) $(ls /etc/cdi/nvidia* /var/run/cdi/nvidia* 2> /dev/null | head -n 1)"
     told containers docker ps --all --filter "label=cosmos.store=$store" --format '{{.Names}}'
     for word; do
         [ "${word%%:*}" != image ] ||
-            told "image ${word#*:}" docker image inspect --format '{{.Id}} {{.Size}} {{.Created}}' "${word#*:}"
+            told "image ${word#*:}" docker image inspect --format '{{.Id}} {{.Size}} {{.Created}} {{.Config.User}}' "${word#*:}"
     done
 }
 [ -z "$docker" ] || ask_docker "$@"

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.host import Host
-from cosmos_core.targets.overview import CUT_OFF, NOT_THERE, part, sections
+from cosmos_core.targets.overview import CUT_OFF, NOT_THERE, in_a_line, part, sections
 
 _JOB = re.compile(r"jb_[a-z0-9]+")
 _CACHED = re.compile(r"[0-9a-f]{2}/(?P<sha256>[0-9a-f]{64})(?:\.[^/\s]*)?")
@@ -197,10 +197,10 @@ class _Reader:
         at = next((n for n, (head, _) in enumerate(self.parts) if head[0] == "containers"), None)
         if at is None:
             return
-        body, code = self.parts[at][1], int(self.parts[at + 1][0][1])
-        if code:
-            why = {**dict.fromkeys(CUT_OFF, "did not answer in time"), NOT_THERE: "is not there"}.get(code)
-            self.troubles.append(f"Docker {why or 'failed: ' + ' '.join(body.split())[:200]}")
+        body, ((_, code, *_), complaints) = self.parts[at][1], self.parts[at + 1]
+        if int(code):
+            why = {**dict.fromkeys(CUT_OFF, "did not answer in time"), NOT_THERE: "is not there"}.get(int(code))
+            self.troubles.append(f"Docker {why or 'failed: ' + in_a_line(complaints)}")
             return
         for line in body.splitlines():
             name, job, state = [*line.split("\t"), *[""] * 3][:3]

@@ -48,9 +48,10 @@ look_at_cache() {
 look_at_containers() {
     [ -n "$docker" ] || return 0
     say containers
-    docker ps --all --filter "label=cosmos.store=$store" \
-        --format '{{.Names}}	{{.Label "cosmos.job"}}	{{.State}}' 2>&1 < /dev/null
+    { complaints=$(docker ps --all --filter "label=cosmos.store=$store" \
+        --format '{{.Names}}	{{.Label "cosmos.job"}}	{{.State}}' 2>&1 >&3 < /dev/null); } 3>&1
     say "code $?"
+    printf '%s\n' "$complaints"
 }
 
 # -- removing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -34,7 +35,11 @@ def _csv(field: str) -> str:
 
 @frozen(kw_only=True)
 class Container:
-    """What one job's container is made of. The image keeps its entrypoint and its user."""
+    """What one job's container is made of.
+
+    The image keeps its entrypoint and not its USER, who could not write into the job's folder: jobs run as root, and
+    what they wrote is given to the folder's owner.
+    """
 
     docker: Sequence[str]  # the command: ("docker",) or ("sudo", "docker")
     image: str
@@ -74,7 +79,7 @@ def container(c: Container) -> Runtime:
     work = (
         'docker run --detach --name "$container" --env-file /dev/stdin \\\n'
         '        ${devices:+--gpus "$devices"} ${labelled:+--label "cosmos.gpus=$labelled"} \\\n'
-        f"        --workdir {shlex.quote(c.cwd)} {shlex.join(options)} \\\n"
+        f"        --user 0:0 --workdir {shlex.quote(c.cwd)} {shlex.join(options)} \\\n"
         f"        --entrypoint sh {shlex.quote(c.image)} -c {shlex.quote(into_log)} sh {shlex.quote(c.log)} \\\n"
         f"        {shlex.join([*c.entrypoint, *argv])}"
     )
@@ -102,9 +107,24 @@ def look_at_image(host: Host, docker: Sequence[str], image: str) -> Image:
     return Image(digest=digest, entrypoint=tuple(json.loads(entrypoint) or ()))
 
 
+def is_root(user: str) -> bool:
+    """Whether an image's USER is root: by name or number, with or without a group, or nobody said."""
+    return user.partition(":")[0] in ("", "root", "0")
+
+
+# Of a broken configuration, of podman in Docker's place: said beside whatever else is said.
+_NOTICE = re.compile(r"WARNING: .*|Emulate Docker CLI using podman.*|time=\S+ level=warning .*")
+
+
+def _without_notices(words: str) -> str:
+    kept = "\n".join(line for line in words.splitlines() if not _NOTICE.fullmatch(line.strip()))
+    return kept or words
+
+
 def refused(where: str, docker: Sequence[str], words: str, image: str = "") -> TargetUnusable:
     """What Docker's refusal means, and what to do about it. Its words are those of Docker 20 to 28."""
     command = shlex.join(docker)
+    words = _without_notices(words)
     if "no such image" in words.lower() or "Unable to find image" in words:
         named = image or words.partition("image '")[2].partition("'")[0]
         hint = f"`{command} pull {named}` or `{command} load` there, or correct `image` in the configuration"

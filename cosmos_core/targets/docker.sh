@@ -101,7 +101,7 @@ give_back() {
     for entry in ./* ./.[!.]*; do
         [ -e "$entry" ] && [ "$entry" != ./inputs ] && set -- "$@" "$dir/${entry#./}"
     done
-    docker run --rm --network none --volume "$dir:$dir" --entrypoint chown "$image" -R -h "--reference=$dir" "$@"
+    docker run --rm --network none --user 0:0 --volume "$dir:$dir" --entrypoint chown "$image" -R -h "--reference=$dir" "$@"
 }
 
 stop_work() {

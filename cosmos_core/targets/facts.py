@@ -44,10 +44,16 @@ class Folder:
 
 @frozen(kw_only=True)
 class Answer:
-    """What a program said, and its exit code."""
+    """What a program answered, its exit code, and what it complained of: warnings, notices, why it failed."""
 
-    words: str
+    said: str
     code: int
+    complaints: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it failed, in its own words."""
+        return self.complaints or self.said
 
 
 @frozen(kw_only=True)
@@ -68,13 +74,26 @@ class Facts:
     hf_free: int | None
     hf_models: int
     token: str  # none file environment
-    docker: Answer | None
+    product: Answer | None  # what calls itself docker
+    docker: Answer | None  # the versions of client and server
     runtimes: Answer | None
     hooks: str  # NVIDIA's hook, or a CDI specification
     containers: tuple[str, ...]
     images: dict[str, Answer] = field(factory=dict)
     logind: str
     leftovers: tuple[int, int]  # ended jobs of this store, and their bytes
+
+    @property
+    def docker_version(self) -> str:
+        """Of the server where there is one, and of the client; empty where Docker did not answer."""
+        client, _, server = (self.docker.said if self.docker and not self.docker.code else "").partition(" ")
+        return ", ".join(f"{what} {version}" for what, version in (("server", server), ("client", client)) if version)
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether podman answers in Docker's place, by its version or by the notice that its stand-in prints."""
+        product = self.product
+        return product is not None and "podman" in f"{product.said} {product.complaints}".lower()
 
 
 def find_out(
@@ -142,6 +161,7 @@ class _Answers:
             hf_free=_bytes(hf_free),
             hf_models=int(found) if (found := self._body("hf").strip()).isdecimal() else 0,
             token=token,
+            product=self._answer("product"),
             docker=self._answer("docker"),
             runtimes=self._answer("runtimes"),
             hooks=self._words("hook").strip(),
@@ -175,7 +195,8 @@ class _Answers:
     def _answer(self, name: str) -> Answer | None:
         for at, (head, body) in enumerate(self.parts):
             if " ".join(head) == name:
-                return Answer(words=body.strip(), code=int(self.parts[at + 1][0][1]))
+                code, complaints = self.parts[at + 1]
+                return Answer(said=body.strip(), code=int(code[1]), complaints=complaints.strip())
         return None
 
     def _images(self) -> dict[str, Answer]:

@@ -136,6 +136,11 @@ def sections(text: str, mark: str) -> Iterator[tuple[list[str], str]]:
         yield head.split(" ")[1:], body
 
 
+def in_a_line(text: str) -> str:
+    """The beginning of what a program said, for a sentence."""
+    return " ".join(text.split())[:200]
+
+
 class _Reader:
     def __init__(self, parts: Sequence[tuple[list[str], str]], asked: datetime, answered: datetime) -> None:
         self.parts = parts
@@ -171,15 +176,16 @@ class _Reader:
         return ((head[1:], body) for head, body in self.parts if head[0] == name)
 
     def _said(self, name: str, program: str) -> str:
-        """What a program said; nothing where it is not there or failed."""
+        """What a program answered; nothing where it is not there or failed."""
         at = next((n for n, (head, _) in enumerate(self.parts) if head[0] == name), None)
         if at is None:
             return ""
-        body, code = self.parts[at][1], int(self.parts[at + 1][0][1])
+        (_, body), (head, complaints) = self.parts[at : at + 2]
+        code = int(head[1])
         if code in CUT_OFF:
             self.troubles.append(f"{program} did not answer in time")
         elif code not in (0, NOT_THERE):
-            self.troubles.append(f"{program} failed: {' '.join(body.split())[:200]}")
+            self.troubles.append(f"{program} failed: {in_a_line(complaints or body)}")
         return body if code == 0 else ""
 
     # -- jobs ------------------------------------------------------------------------------------------------------

@@ -12,11 +12,12 @@ command -v timeout > /dev/null || limit=
 
 say() { printf '%s %s\n' "$mark" "$*"; }
 in_time() { [ $(($(date +%s) - began)) -lt "$patience" ]; }
-told() { # PART COMMAND...: what a program says, then the exit code
+told() { # PART COMMAND...: what a program answers, then its exit code, and what it complained of
     say "$1"
     shift
-    "$@" < /dev/null 2>&1
+    { complaints=$("$@" < /dev/null 2>&1 >&3); } 3>&1
     say "code $?"
+    printf '%s\n' "$complaints"
 }
 
 ask_docker() {

@@ -95,7 +95,7 @@ def test_every_question_is_answered_rightly_or_refused_in_words(
     lie: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(frames, "_MOST", 64 << 20)
+    monkeypatch.setattr(frames, "MOST", 64 << 20)
     there = host_folder.of(host_folder.accounts["ada"])
     path = f"{there}/jobs/jb_x"
     files = [("outputs/a.mp4", b"four", 0o600), ("run.log", b"log", 0o600), ("exit_code", b"0\n", 0o600)]

@@ -121,6 +121,24 @@ def test_what_it_wrote_is_the_folders_owners(jobs: Jobs, shared_dockerd: Dockerd
     assert {"outputs/a", "tmp/b", "odd name"} <= set(owners)
 
 
+def test_an_image_with_a_user_of_its_own(jobs: Jobs, shared_dockerd: Dockerd) -> None:
+    """Who could neither write into the job's folder nor give what it wrote to that folder's owner."""
+    named = f"with-a-user:{jobs.folder.name.lower()}"
+    made = shared_dockerd("create", IMAGE, "true").stdout.strip()
+    shared_dockerd("commit", "--change", "USER 4711:4711", made, named)
+    shared_dockerd("rm", made)
+    try:
+        job = dockerized(jobs, shared_dockerd, "sh", "-c", "echo a > outputs/a; id -u", image=named)
+        for path in (Path(job.path), *Path(job.path).rglob("*")):
+            os.chown(path, 12345, 12345, follow_symlinks=False)
+        job.start({})
+        assert ended(job) == 0
+        assert log(job) == ["0"]
+        assert Path(job.at("outputs/a")).stat().st_uid == 12345
+    finally:
+        shared_dockerd("rmi", named)
+
+
 def test_inputs_cannot_be_written(jobs: Jobs, shared_dockerd: Dockerd) -> None:
     job = dockerized(jobs, shared_dockerd, "sh", "-c", "echo x > inputs/in")
     (Path(job.at("inputs")) / "in").write_text("input")

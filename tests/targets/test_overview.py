@@ -13,6 +13,9 @@ from uuid import uuid4
 import pytest
 from target_jobs import Jobs, exit_code, has, until
 
+from cosmos_core.config import Target
+from cosmos_core.targets.check import host_findings
+from cosmos_core.targets.clean import Place
 from cosmos_core.targets.facts import Wanted, find_out
 from cosmos_core.targets.host import Completed
 from cosmos_core.targets.local import LocalHost
@@ -160,6 +163,59 @@ def test_a_look_at_folders_that_are_not_absolute_ends(
     )
     assert facts.work_dir.present == str(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+# `docker` is podman's stand-in, and has a configuration file that is broken
+_NOTICES = """
+echo 'Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.' >&2
+echo 'WARNING: Error loading config file: /home/ada/.docker/config.json: EOF' >&2
+case $1 in
+--version) echo 'podman version 4.9.3' ;;
+version) echo '4.9.3 ' ;;
+image)
+    [ "$5" = there ] || { echo 'Error: no such image gone' >&2; exit 125; }
+    echo 'sha256:12 68400000 2026-11-25 4711:4711'
+    ;;
+ps) [ ! -e fails ] || { echo 'Error: cannot read the store' >&2; exit 125; } ;;
+*) exit 125 ;;
+esac
+"""
+
+
+def test_what_docker_says_beside_its_answer_is_none(
+    host: ByShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub(tmp_path, monkeypatch, "docker", _NOTICES)
+    monkeypatch.chdir(tmp_path)
+    target = Target(name="lab", work_dir=str(tmp_path / "work"), runtime="docker", gpus=0)
+
+    def seen() -> Overview:
+        return look_over(host, work_dir="/w", lock_dir="/l", docker=target.docker, folders=(), patience=5)
+
+    assert (seen().jobs, seen().troubles) == ((), ())
+    place = Place(host=host, work_dir="/w", lock_dir="/l", docker=target.docker, store="s")
+    assert (place.look().containers, place.look().troubles) == ((), ())
+    facts = find_out(
+        host,
+        Wanted(images=("there", "gone")),
+        work_dir=target.work_dir,
+        lock_dir=None,
+        docker=target.docker,
+        store_id="s",
+        hf_home=None,
+        patience=5,
+    )
+    found = {(one.subject, one.grade): one for one in host_findings(target, facts, seen())}
+    assert "podman" in found["docker", "warning"].seen
+    assert found["docker", "ok"].seen == "client 4.9.3"
+    assert found["image", "ok"].seen.startswith("there, 68.4 MB, made 2026-11-25, sha256:12")
+    assert found["image", "ok"].seen.endswith("run in it as root, and not as its USER 4711:4711")
+    assert found["image", "problem"].seen == "this machine has no Docker image gone"
+    assert not [words for one in found.values() for words in (one.seen, one.remedy) if "Emulate" in words]
+    assert "leftovers" not in dict(found)
+    Path("fails").touch()
+    for troubles in (seen().troubles, place.look().troubles):
+        assert any("Docker failed" in words and "cannot read the store" in words for words in troubles)
 
 
 def test_programs_that_hang_are_left_alone(host: ByShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
