@@ -16,6 +16,7 @@ from cosmos_core import target_paths
 from cosmos_core.errors import ConfigError, UnknownName, UsageError
 from cosmos_core.looks_secret import secrets_in
 from cosmos_core.parameters import nearest, read
+from cosmos_core.texts import NotUtf8, decoded
 from cosmos_core.values import parameter
 
 SIMULATOR = "simulator"
@@ -197,8 +198,10 @@ def usual_files() -> tuple[Path, Path]:
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(decoded(file.read_bytes()).replace("\r\n", "\n"))
+    except NotUtf8 as wrong:
+        raise ConfigError(f"{file} {wrong}", hint=wrong.hint) from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}", hint="correct the file at that line") from error
     except RecursionError:
         raise ConfigError(f"{file} is nested too deep", hint="no setting is a list of lists of lists") from None

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cosmos_core.errors import UsageError
+from cosmos_core.texts import NotUtf8, decoded
+
 if TYPE_CHECKING:
     from cosmos_core.values import Problem
 
@@ -60,10 +63,7 @@ Complain = Callable[["Problem"], None]
 def text_of(word: str, field: str, complain: Complain) -> str:
     """The prompt: as it is, from `@FILE`, from `-`; `@@` begins a text with @."""
     if word == "-":
-        text = sys.stdin.read(_MOST + 1)
-        if len(text) > _MOST:
-            complain(_too_long("standard input", field))
-        return _without_last_newline(text)
+        return _read("standard input", from_stdin(_MOST + 1), field, complain)
     return value_of(word, field, complain)
 
 
@@ -73,35 +73,45 @@ def value_of(word: str, field: str, complain: Complain) -> str:
         return word[1:]
     if not word.startswith("@"):
         return word
-    from cosmos_core.values import Problem  # brings attrs with it
-
     path = Path(word[1:]).expanduser()
     try:
         with path.open("rb") as file:  # which may have no end
             content = file.read(_MOST + 1)
-        if len(content) > _MOST:
-            complain(_too_long(str(path), field))
-            return ""
-        return _without_last_newline(content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n"))
     except OSError as error:
-        message, hint = f"cannot read {path}: {error.strerror}", "to begin a text with @, write @@"
-    except UnicodeDecodeError:
-        message, hint = f"{path} is no UTF-8 text", "save it as UTF-8"
-    complain(Problem(field=field, message=message, hint=hint, code="unreadable"))
-    return ""
+        complain(_problem(field, f"cannot read {path}: {error.strerror}", "to begin a text with @, write @@"))
+        return ""
+    return _read(str(path), content, field, complain)
 
 
-def _too_long(what: str, field: str) -> Problem:
-    from cosmos_core.values import Problem
-
-    return Problem(
-        field=field,
-        message=f"{what} holds more than {_MOST >> 20} MiB",
-        hint="name a file that holds only this value",
-        code="too_long",
-    )
+def from_stdin(most: int = -1) -> bytes:
+    """What is on standard input, up to so many bytes."""
+    return sys.stdin.buffer.read(most)
 
 
-def _without_last_newline(text: str) -> str:
-    """Editors end a file with a line break that nobody means; what stands before it stays."""
-    return text.removesuffix("\n").removesuffix("\r")
+def ids_from_stdin() -> list[str]:
+    """The ids on standard input, between blanks or lines. Raises UsageError where it is no text."""
+    try:
+        return decoded(from_stdin()).split()
+    except NotUtf8 as wrong:
+        raise UsageError(
+            f"standard input {wrong}", hint="`cosmos list runs -q` prints ids as they are read here"
+        ) from None
+
+
+def _read(what: str, content: bytes, field: str, complain: Complain) -> str:
+    """A text out of a file's bytes. Editors end a file with a line break that nobody means; what is before it stays."""
+    if len(content) > _MOST:
+        complain(_problem(field, f"{what} holds more than {_MOST >> 20} MiB", "name a file that holds only this value"))
+        return ""
+    try:
+        text = decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+    except NotUtf8 as wrong:
+        complain(_problem(field, f"{what} {wrong}", wrong.hint))
+        return ""
+    return text.removesuffix("\n")
+
+
+def _problem(field: str, message: str, hint: str) -> Problem:
+    from cosmos_core.values import Problem  # brings attrs with it
+
+    return Problem(field=field, message=message, hint=hint, code="unreadable")

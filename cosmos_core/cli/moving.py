@@ -10,6 +10,7 @@ import click
 
 from cosmos_core.cli.base import Command, json_option, opened
 from cosmos_core.cli.completing import complete_runs
+from cosmos_core.cli.kinds import ids_from_stdin
 from cosmos_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def ids_of(words: Sequence[str]) -> list[str]:
     """Ids as they were given; `-` stands for those on standard input."""
     ids: list[str] = []
     for word in words:
-        ids += sys.stdin.read().split() if word == "-" else [word]
+        ids += ids_from_stdin() if word == "-" else [word]
     return ids
 
 

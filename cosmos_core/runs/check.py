@@ -14,8 +14,8 @@ from cosmos_core.amounts import size
 from cosmos_core.config import Config, Target, expand
 from cosmos_core.errors import ConfigError, CosmosError, TargetUnusable
 from cosmos_core.models import Models
+from cosmos_core.runs.secrets import quoted_in, secrets_of
 from cosmos_core.runs.toolkits import Installed, secrets_wanted, toolkit_findings, toolkits_of
-from cosmos_core.runs.work import secrets_of
 from cosmos_core.store import Store
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.check import host_findings, programs_of, waits_for_gpus
@@ -126,8 +126,10 @@ def _secrets(target: Target, toolkits: Sequence[Installed]) -> Iterator[Finding]
     try:
         names = secrets_of(target)
     except ConfigError as error:
-        yield problem("secrets", error.message, error.hint.partition(", then")[0])
+        yield problem("secrets", error.message, error.hint)
         return
+    for line in quoted_in(target):
+        yield warning("secrets", f"{line}: the quotes around the value are left out", "write it without quotes")
     if target.env_file:
         mode = Path(target.env_file).stat().st_mode
         if mode & 0o077:

@@ -21,10 +21,11 @@ from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
 from cosmos_core.runs.plan import config_of
 from cosmos_core.runs.reasons import docker_away, loss, refusal, silent
+from cosmos_core.runs.secrets import secrets_of
 from cosmos_core.runs.stage import stage, survey
 from cosmos_core.runs.transfer import Transfer
 from cosmos_core.runs.watch import Watch
-from cosmos_core.runs.work import Work, secrets_of, work_of
+from cosmos_core.runs.work import Work, work_of
 from cosmos_core.store import Store
 from cosmos_core.store.records import UNBEGUN, Paused, ProgressRecord, Queue, RunRecord
 from cosmos_core.targets import Hosts
@@ -194,6 +195,7 @@ class Journey:
 
     def _upload(self) -> bool:
         self._progress("uploading", None, f"looking at {self.run.target}")
+        secrets_of(self.work.config.target)  # what is missing is missed before much is sent, and not after
         found = survey(self.work, self.host)
         self._note(metadata={**self.run.metadata, **found.metadata}, **_seen())
         self._work = None  # converted anew, now that the version is known

@@ -21,6 +21,7 @@ from cosmos_core.parameters import Key, closest, keys, read, unstructure
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.gather import gather
 from cosmos_core.runs.inputs import Refs
+from cosmos_core.runs.secrets import check_env_file, missing_secrets, names_of
 from cosmos_core.runs.sites import site_of, usable
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
@@ -82,6 +83,7 @@ class Planner:
     store: Store | None
     hosts: Hosts
     remember: bool = True
+    with_secrets: bool = True  # whether what env_file says is looked at
     on_encoding: OnEncoding | None = None
     problems: list[Problem] = field(factory=list)
 
@@ -92,6 +94,8 @@ class Planner:
         target = self._target(wish, source) if with_run else None
         toolkit = self._toolkit(wish, source, model, target)
         site = site_of(target, toolkit, self.config.path) if target else None
+        if target and self.with_secrets:
+            check_env_file(target)
         base = source.config.given if source.config else source.prompt.parameters if source.prompt else {}
         parameters, given, given_names = self._parameters(model, toolkit, wish.parameters, base)
         inputs = self._inputs(wish, source, toolkit, target)
@@ -268,8 +272,6 @@ class Planner:
 
     def _secrets(self, model: Model, request: Request[Any], target: Target, *, strict: bool) -> tuple[Problem, ...]:
         """All warnings, those on missing secrets included: only a request that holds can be converted."""
-        from cosmos_core.runs.secrets import missing_secrets  # knows `work`, which knows us
-
         job = Job.of(request)
         self.problems.extend(missing_secrets(model.choose_script(job, model.convert_inputs(job)), target))
         return self._refuse_or_warn(strict=strict)
@@ -293,8 +295,6 @@ def as_input(record: InputRecord) -> Input:
 
 def as_site(target: Target, toolkit: Toolkit, site: ToolkitSite, version: str | None = None) -> Site:
     """A target as the toolkit sees it. A process works in the repository itself, a container where it is mounted."""
-    from cosmos_core.runs.secrets import names_of  # knows `work`, which knows us
-
     workdir = toolkit.workdir
     if workdir is not None and target.runtime == "process":
         workdir = None if target.simulated else site.repo

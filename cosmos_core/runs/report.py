@@ -16,8 +16,8 @@ from cosmos_core import __version__
 from cosmos_core.config import Target
 from cosmos_core.errors import ConfigError
 from cosmos_core.runs.check import Check
+from cosmos_core.runs.secrets import secrets_of
 from cosmos_core.runs.smoke import Smoke
-from cosmos_core.runs.work import secrets_of
 from cosmos_core.values import Failure
 
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|KEY", re.IGNORECASE)

@@ -9,6 +9,7 @@ from cosmos_core.errors import PluginError, Refused
 from cosmos_core.models import Models
 from cosmos_core.runs.spec_words import why_not_read
 from cosmos_core.runs.wish import Wish
+from cosmos_core.texts import NotUtf8, decoded
 from cosmos_core.values import Draft, Problem
 
 _MOST = 64 << 20  # many requests, and no dump of data under a wrong name
@@ -28,6 +29,18 @@ def read_spec(models: Models, path: Path, model: str | None) -> tuple[Wish, ...]
             f"{path} is no spec: {words}",
             problems=[Problem(field="spec", message=words, hint="check the file", code="too_long")],
         )
+    try:
+        decoded(path.read_bytes())
+    except NotUtf8 as wrong:
+        raise Refused(
+            f"{path} {wrong}",
+            problems=[Problem(field="spec", message=f"{path} {wrong}", hint=wrong.hint, code="not_utf8")],
+        ) from None
+    except OSError as error:
+        words = f"{path} cannot be read: {error.strerror}"
+        raise Refused(
+            words, problems=[Problem(field="spec", message=words, hint="check its permissions", code="unreadable")]
+        ) from None
     names = [model] if model else sorted(models)
     refusal = None
     for name in names:

@@ -122,7 +122,7 @@ def toolkits_of(target: Target, config: Config, models: Models, hosts: Hosts, fo
         wanted = [name for name, (_, toolkit) in known.items() if usable(toolkit, target)]
     else:
         wanted = [site.kind or name for name, site in target.toolkits.items()]
-    planner = Planner(config=config, models=models, store=None, hosts=hosts, remember=False)
+    planner = Planner(config=config, models=models, store=None, hosts=hosts, remember=False, with_secrets=False)
     return [_installed(name, target, planner, known, folder) for name in wanted]
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from cosmos_core.config import Target, expand
 from cosmos_core.errors import ConfigError
 from cosmos_core.models import Model, Models
 from cosmos_core.parameters import Reading, read
@@ -27,7 +23,6 @@ from cosmos_core.targets.script import Runtime
 from cosmos_core.values import PYTHON, Bundle, Command, Input, Job, Request, Toolkit
 
 STAND_IN = "stand_in.pyz"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @frozen(kw_only=True)
@@ -206,52 +201,3 @@ def stand_in_archive(stand_in: str) -> bytes:
             if file.name.endswith(".py"):
                 archive.writestr(zipfile.ZipInfo(f"{name}/{file.name}"), file.read_bytes())
     return buffer.getvalue()
-
-
-def secrets_of(target: Target) -> dict[str, str]:
-    """The environment that must not be written anywhere: the target's `env`, expanded, and its `env_file`."""
-    where = f"targets.{target.name}"
-    try:
-        said = {name: expand(value, os.environ) for name, value in target.env.items()}
-    except KeyError as missing:
-        raise ConfigError(
-            f"{where}.env: the environment variable {missing.args[0]} is not set",
-            hint="set it, then `cosmos sync`",
-        ) from None
-    if target.env_file:
-        said.update(_env_file(Path(target.env_file), where))
-    for name, value in said.items():
-        if not _NAME.fullmatch(name) or "\n" in value:
-            raise ConfigError(
-                f"{where}: {name!r} cannot be set", hint="a name of letters, digits, _; a value of one line"
-            )
-    return said
-
-
-def _env_file(path: Path, where: str) -> dict[str, str]:
-    """NAME=VALUE lines as docker's --env-file reads them: # comments, no quoting, no expansion."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() cuts at characters that values may hold
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{where}.env_file: cannot read {path}: {error}", hint="check the path and permissions"
-        ) from None
-    said: dict[str, str] = {}
-    for number, line in enumerate(map(str.strip, lines), 1):
-        if not line or line.startswith("#"):
-            continue
-        name, sign, value = line.partition("=")
-        name = name.strip()
-        # what stands there may be a secret at the wrong place: it is told by its line
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"{where}.env_file: {path}, line {number} is no NAME=VALUE",
-                hint="a name of letters, digits and _, then = and the value; `export` and quotes are not understood",
-            )
-        if not sign and name not in os.environ:
-            raise ConfigError(
-                f"{where}.env_file: {path}, line {number} has no = and is no variable that is set here",
-                hint="write NAME=VALUE, or set it",
-            )
-        said[name] = value if sign else os.environ[name]
-    return said

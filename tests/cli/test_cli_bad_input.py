@@ -24,6 +24,8 @@ def _prepare(cwd: Path) -> None:
     (cwd / "empty.mp4").touch()
     (cwd / "folder").mkdir()
     make_clip(cwd / "short.mp4", frames=4, width=160, height=96)
+    for name in ("wide.txt", "wide.json"):
+        (cwd / name).write_text('{"name": "a", "prompt": "rain", "video_path": "street.mp4"}', encoding="utf-16")
 
 
 CASES = {
@@ -55,6 +57,14 @@ CASES = {
         "negative_prompt",
         "@@",
     ),
+    "text in UTF-16": ((*BASE, "@wide.txt", *VIDEO, *EDGE), REFUSED, "text", "wide.txt is UTF-16, not UTF-8"),
+    "value in UTF-16": (
+        (*BASE, "rain", *VIDEO, *EDGE, "--set", "num_steps=@wide.txt"),
+        REFUSED,
+        "num_steps",
+        "save it",
+    ),
+    "spec in UTF-16": ((*BASE, "--spec", "wide.json"), REFUSED, "spec", "wide.json is UTF-16, not UTF-8"),
     "missing spec": ((*BASE, "--spec", "nowhere.json"), REFUSED, "spec", "name"),
     "unknown model": (("run", "--model", "tranfser", "rain", *VIDEO), USAGE, "", "transfer"),
     "unknown target": ((*BASE, "rain", *VIDEO, *EDGE, "--target", "simulater"), USAGE, "", "simulator"),
@@ -94,6 +104,17 @@ def test_is_refused_with_field_and_remedy_and_leaves_nothing(cosmos, case):
     assert "next: " in told.err
     assert cosmos.stored() == (0, 0)
     assert not (cosmos.home / "simulator" / "jobs").exists()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(cosmos):
+    (cosmos.cwd / "rain.txt").write_bytes(b"\xef\xbb\xbfrain\r\n")
+    (cosmos.cwd / "cosmos.toml").write_bytes(b'\xef\xbb\xbfdefault_target = "here"\r\n[targets.here]\r\n')
+    for word, stdin in (("@rain.txt", ""), ("-", "\ufeffrain\n")):
+        args = ("create", "prompt", "--model", "transfer", word, *VIDEO, *EDGE, "-q")
+        stored = cosmos(*args, stdin=stdin).out.strip()
+        assert cosmos.json("show", stored)["prompt_text"] == "rain"
+    unknown = cosmos("wait", "-", stdin="\ufeffrs_zzzzzzzz\n")
+    assert (unknown.code, "\ufeff" in unknown.err) == (UNKNOWN, False)
 
 
 def test_all_problems_are_told_at_once_in_words_and_as_json(cosmos):

@@ -14,7 +14,7 @@ from real_parts import GpuHost, GpuHosts
 
 from cosmos_core.config import Target
 from cosmos_core.errors import ConfigError
-from cosmos_core.runs.work import secrets_of
+from cosmos_core.runs.secrets import secrets_of
 
 MakeLaptop = Callable[..., Laptop]
 

@@ -240,9 +240,9 @@ def _prompt(path: Path, where: str, spec: Mapping[str, Any], wrong: list[str]) -
         if prompt_file.exists() and (not prompt_file.is_file() or prompt_file.stat().st_size > _MOST):
             wrong.append(f"{where}: the prompt file {file} is no plain file of at most {_MOST >> 20} MiB")
             return ""
-        return prompt_file.read_text(encoding="utf-8").strip()
+        return prompt_file.read_text(encoding="utf-8-sig").strip()
     except UnicodeDecodeError:
-        wrong.append(f"{where}: the prompt file {file} is not UTF-8 text")
+        wrong.append(f"{where}: the prompt file {file} is not UTF-8 text; save it as UTF-8")
     except OSError as error:
         wrong.append(
             f"{where}: the prompt file {file} cannot be read ({error.strerror}); paths are relative to the "
