@@ -7,11 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from types import NoneType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from attrs import evolve
 
+from cosmos_core.asking import (
+    File,
+    FilterWords,
+    Inputs,
+    PromptWords,
+    Ref,
+    RunWords,
+    chosen,
+    id_of,
+    many,
+    wish,
+    with_a_word,
+)
 from cosmos_core.config import Config
 from cosmos_core.errors import NotFound, Refused, UsageError
 from cosmos_core.handle import Handle
@@ -48,6 +61,8 @@ class Cosmos:
     """
 
     def __init__(self, config: Config | Path | str | None = None) -> None:
+        if not isinstance(config, (Config, Path, str, NoneType)):
+            raise UsageError(f"Cosmos wants a Config or the path of one, not {config!r:.60}")
         self.config = config if isinstance(config, Config) else Config.load(config)
         self.models = Models(required=self.config.required_extensions)
         self.hosts = Hosts()
@@ -102,16 +117,7 @@ class Cosmos:
         """Check several wishes and store their runs as one group; with a problem in one, none is stored."""
         if len(wishes) == 1:
             return (self.store_run(wishes[0], submit=submit),)
-        plans: list[Plan] = []
-        problems: list[Problem] = []
-        for number, wish in enumerate(wishes, 1):
-            try:
-                plans.append(self._planner().plan(wish, with_run=True))
-            except Refused as refused:
-                where = wish.name or str(number)
-                problems += [evolve(problem, field=f"{where}: {problem.field}") for problem in refused.problems]
-        if problems:
-            raise Refused(f"{len(problems)} problems; nothing was stored", problems=problems)
+        plans = self._plans(wishes, with_run=True)
         group = new_id("gr")
         members = [
             (
@@ -124,10 +130,24 @@ class Cosmos:
         self.store.add_group(group, "", datetime.now(UTC), members)
         return tuple(run for _, run, _ in members)
 
+    def _plans(self, wishes: Sequence[Wish], *, with_run: bool) -> list[Plan]:
+        """What becomes of each wish. Raises one Refused with the problems of all."""
+        plans: list[Plan] = []
+        problems: list[Problem] = []
+        for number, one in enumerate(wishes, 1):
+            try:
+                plans.append(self._planner().plan(one, with_run=with_run))
+            except Refused as refused:
+                where = one.name or str(number)
+                problems += [evolve(problem, field=f"{where}: {problem.field}") for problem in refused.problems]
+        if problems:
+            raise Refused(f"{len(problems)} problems; nothing was stored", problems=problems)
+        return plans
+
     def _submitted(self, run: RunRecord, *, submit: bool) -> tuple[RunRecord, JobRecord | None]:
         return self.mover.submitted(run) if submit else (run, None)
 
-    def dry_run(self, wish: Wish, out: Path | None = None) -> DryRun:
+    def dry_run(self, wish: Wish, out: File | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
         store = self.store if "store" in self.__dict__ or self._store_exists() else None
         planner = Planner(
@@ -138,11 +158,11 @@ class Cosmos:
             remember=False,
             on_encoding=self.on_encoding,
         )
-        return dry_run(planner, wish, out)
+        return dry_run(planner, wish, None if out is None else Path(out))
 
-    def read_spec(self, path: Path, model: str | None = None) -> tuple[Wish, ...]:
+    def read_spec(self, path: File, model: str | None = None) -> tuple[Wish, ...]:
         """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
-        return read_spec(self.models, path, model)
+        return read_spec(self.models, Path(path), model)
 
     def _planner(self) -> Planner:
         return Planner(
@@ -159,23 +179,23 @@ class Cosmos:
 
     # -- moving runs -------------------------------------------------------------------------------------------
 
-    def start(self, run_id: str, on_progress: OnChange | None = None) -> RunRecord:
+    def start(self, run_id: Ref, on_progress: OnChange | None = None) -> RunRecord:
         """Submit a stored run; returns once it was launched, or is paused."""
-        return self.mover.start(self.resolve(run_id, ("rs",)), on_progress)
+        return self.mover.start(self.resolve(run_id, ("rs",)), with_a_word(on_progress))
 
-    def follow(self, run_id: str, on_progress: OnChange | None = None) -> RunRecord:
+    def follow(self, run_id: Ref, on_progress: OnChange | None = None) -> RunRecord:
         """Move a run until it ends or pauses, or look on while another process does."""
-        return self.mover.go_on(self.resolve(run_id, ("rs",)), "ended", on_progress)
+        return self.mover.go_on(self.resolve(run_id, ("rs",)), "ended", with_a_word(on_progress))
 
-    def execute(self, run_id: str, on_progress: OnChange | None = None) -> RunRecord:
+    def execute(self, run_id: Ref, on_progress: OnChange | None = None) -> RunRecord:
         """Start a stored run and follow it."""
-        return self.mover.start(self.resolve(run_id, ("rs",)), on_progress, until="ended")
+        return self.mover.start(self.resolve(run_id, ("rs",)), with_a_word(on_progress), until="ended")
 
-    def cancel(self, run_id: str) -> RunRecord:
+    def cancel(self, run_id: Ref) -> RunRecord:
         """End a run that is not done, in whatever state it is and whoever moves it."""
         return self.mover.cancel(self.resolve(run_id, ("rs",)))
 
-    def retry(self, run_id: str, *, submit: bool = False) -> RunRecord:
+    def retry(self, run_id: Ref, *, submit: bool = False) -> RunRecord:
         """Store a new run with the same prompt, parameters and target that names the old one; `start` starts it."""
         old = self.store.run(self.resolve(run_id, ("rs",)))
         if not old.ended:
@@ -190,6 +210,7 @@ class Cosmos:
     def sync(self, *, follow: bool = False, on_progress: OnChange | None = None) -> tuple[RunRecord, ...]:
         """Move every submitted run that is not done as far as it goes; with `follow`, until all have ended or pause."""
         seen: dict[str, RunRecord] = {}
+        on_progress = with_a_word(on_progress)
         while True:
             fresh = [r for r in self._to_be_moved() if r.id not in seen or not (r.ended or r.paused)]
             for run in each(fresh, lambda run: self.mover.go_on(run.id, "ended" if follow else "now", on_progress)):
@@ -201,7 +222,7 @@ class Cosmos:
         """Every submitted run that is not done, and those that are lost: evidence of them may have turned up."""
         return (*self.store.unfinished(), *self.store.runs(Filter(status="lost", limit=10_000)).items)
 
-    def fetch(self, run_id: str, what: Literal["all", "results"] = "all") -> RunRecord:
+    def fetch(self, run_id: Ref, what: Literal["all", "results"] = "all") -> RunRecord:
         """Bring outputs here that were not fetched."""
         run = self.store.run(self.resolve(run_id, ("rs",)))
         if run.status == "lost" and not run.artifacts:
@@ -219,9 +240,9 @@ class Cosmos:
         self.store.put_artifacts(run.id, artifacts)
         return evolve(run, artifacts=artifacts)
 
-    def path(self, ref: str) -> str:
+    def path(self, ref: Ref) -> str:
         """The local path of `RUN` (its main result) or `RUN:NAME`, fetched if need be."""
-        run_ref, _, name = ref.partition(":")
+        run_ref, _, name = id_of(ref).partition(":")
         run = self.follow_if_going(self.resolve(run_ref, ("rs",)))
         try:
             artifact = find_artifact(run, name or None)
@@ -238,7 +259,7 @@ class Cosmos:
         run = self.store.run(run_id)
         return run if run.ended or run.submitted_at is None else self.mover.go_on(run_id, "now")
 
-    def logs(self, run_id: str, *, follow: bool = False) -> Iterator[bytes]:
+    def logs(self, run_id: Ref, *, follow: bool = False) -> Iterator[bytes]:
         """A run's log as it was written; with `follow`, until the run ends or pauses."""
         run = self.store.run(self.resolve(run_id, ("rs",)))
         if run.job_id is None:
@@ -255,11 +276,11 @@ class Cosmos:
 
     # -- asking ------------------------------------------------------------------------------------------------
 
-    def resolve(self, ref: str, kinds: Sequence[str] = ("ps", "rs", "jb", "gr")) -> str:
-        """The whole id of a prefix, `@last` or `@last~2`. Raises NotFound, UsageError for an ambiguous one."""
-        return self.store.resolve(ref, tuple(kinds))
+    def resolve(self, ref: Ref, kinds: Sequence[str] = ("ps", "rs", "jb", "gr")) -> str:
+        """The whole id of a prefix, `@last`, `@last~2`, a record. Raises NotFound, UsageError for an ambiguous one."""
+        return self.store.resolve(id_of(ref), tuple(kinds))
 
-    def runs_of(self, refs: Iterable[str]) -> tuple[RunRecord, ...]:
+    def runs_of(self, refs: Iterable[Ref]) -> tuple[RunRecord, ...]:
         """The runs that ids name; a group names all of its own."""
         found: dict[str, RunRecord] = {}
         for ref in refs:
@@ -268,22 +289,22 @@ class Cosmos:
             found |= {run.id: run for run in runs}
         return tuple(found.values())
 
-    def prompt(self, ref: str) -> PromptRecord:
+    def prompt(self, ref: Ref) -> PromptRecord:
         """A stored prompt."""
         return self.store.prompt(self.resolve(ref, ("ps",)))
 
-    def get(self, ref: str) -> PromptRecord | RunRecord:
+    def get(self, ref: Ref) -> PromptRecord | RunRecord:
         """A stored prompt or run."""
         id_ = self.resolve(ref, ("ps", "rs"))
         return self.store.prompt(id_) if id_.startswith("ps_") else self.store.run(id_)
 
-    def list_prompts(self, where: Filter | None = None) -> Page:
-        """Prompts, newest first."""
-        return self.store.prompts(where or Filter())
+    def list_prompts(self, where: Filter | None = None, **words: Unpack[FilterWords]) -> Page[PromptRecord]:
+        """Prompts, newest first: `list_prompts(model="transfer", limit=20)`."""
+        return self.store.prompts(chosen("list_prompts", where, words))
 
-    def list_runs(self, where: Filter | None = None) -> Page:
-        """Runs, newest first, as they were last seen."""
-        return self.store.runs(where or Filter())
+    def list_runs(self, where: Filter | None = None, **words: Unpack[FilterWords]) -> Page[RunRecord]:
+        """Runs, newest first, as they were last seen: `list_runs(status="failed", since=yesterday)`."""
+        return self.store.runs(chosen("list_runs", where, words))
 
     def unwatched(self, runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
         """Those that are under way and that nobody moves now: their state is as old as the last look, `seen_at`."""
@@ -295,13 +316,13 @@ class Cosmos:
         """Several prompts by their whole ids, in one query."""
         return self.store.prompts_by_id(ids)
 
-    def children(self, run_id: str) -> tuple[RunRecord, ...]:
+    def children(self, run_id: Ref) -> tuple[RunRecord, ...]:
         """The runs that used an output of this one, or tried it again."""
         return self.store.children(self.resolve(run_id, ("rs",)))
 
-    def users_of_file(self, path: Path) -> tuple[PromptRecord | RunRecord, ...]:
+    def users_of_file(self, path: File) -> tuple[PromptRecord | RunRecord, ...]:
         """The runs that made a file and the prompts that use it, found by its content."""
-        return users_of_file(path, Refs(config=self.config, store=self.store, hosts=self.hosts), self.store)
+        return users_of_file(Path(path), Refs(config=self.config, store=self.store, hosts=self.hosts), self.store)
 
     def status(self, *, since: float | None = None) -> tuple[TargetStatus, ...]:
         """Every target, all at the same time: whether it can be used, who uses it, what of ours is there.
@@ -381,44 +402,97 @@ class Cosmos:
         model: str,
         text: str = "",
         *,
-        inputs: Mapping[str, str | Path | Sequence[str | Path]] | None = None,
+        inputs: Inputs | None = None,
         parameters: Mapping[str, Any] | None = None,
-        **wish: Any,
+        **words: Unpack[PromptWords],
     ) -> PromptRecord:
-        """Store a prompt; `wish` takes the other fields of `Wish` (name, tags, toolkit, strict, input_fps).
+        """Check and store a prompt. Raises Refused with all problems; nothing is stored then.
 
         A folder of numbered pictures, or a pattern such as `d.####.png`, is an image sequence; `input_fps` is its rate:
         24, "23.976", or {"video": 24, "depth": 12}.
         """
         return self.store_prompt(
-            Wish(model=model, text=text, inputs=_pairs(inputs or {}), parameters=parameters or {}, **wish)
+            wish("create_prompt", model=model, text=text, inputs=inputs, parameters=parameters, **words)
         )
 
-    def create_run(self, prompt_id: str, **wish: Any) -> RunRecord:
-        """Store a run of a prompt; `wish` takes the other fields of `Wish` (target, parameters, gpus, ...)."""
-        return self.store_run(Wish(source=prompt_id, **wish))
+    def create_prompts(
+        self,
+        model: str,
+        texts: Iterable[str],
+        *,
+        inputs: Inputs | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        **words: Unpack[PromptWords],
+    ) -> tuple[PromptRecord, ...]:
+        """One prompt for each text, alike in all else; with a problem in one, none is stored."""
+        if isinstance(texts, str):
+            raise UsageError("create_prompts wants several texts, not one", hint="create_prompt stores one")
+        wishes = [
+            wish("create_prompts", model=model, text=text, inputs=inputs, parameters=parameters, **words)
+            for text in texts
+        ]
+        plans = self._plans(wishes, with_run=False)
+        for plan in plans:
+            self.store.add(plan.prompt, None)
+        return tuple(plan.prompt for plan in plans)
 
-    def run(self, ref: str, *, on_progress: OnChange | None = None, **wish: Any) -> RunRecord:
-        """Execute a prompt, or a stored run, and wait for its end."""
-        return self.execute(self._run_id(ref, wish), on_progress)
+    def create_run(self, prompt: Ref, **words: Unpack[RunWords]) -> RunRecord:
+        """Check and store a run of a prompt, or of a run once more, with what is said here changed; `run` starts it."""
+        return self.store_run(wish("create_run", source=id_of(prompt), **words))
 
-    def submit(self, ref: str, **wish: Any) -> Handle:
-        """Launch a prompt, or a stored run, and return."""
-        return Handle(id=self.start(self._run_id(ref, wish)).id, cosmos=self)
+    def create_runs(self, prompts: Iterable[Ref], **words: Unpack[RunWords]) -> tuple[RunRecord, ...]:
+        """A run of each prompt, as one group; with a problem in one, none is stored."""
+        refs = many(prompts)
+        if refs is None:
+            raise UsageError("create_runs wants several prompts, not one", hint="create_run stores one run")
+        return self.store_runs([wish("create_runs", source=id_of(ref), **words) for ref in refs]) if refs else ()
 
-    def _run_id(self, ref: str, wish: Mapping[str, Any]) -> str:
-        id_ = self.resolve(ref, ("ps", "rs"))
-        if id_.startswith("rs_") and not wish:
-            run = self.store.run(id_)
-            if run.submitted_at is None:
-                return id_
-        return self.store_run(Wish(source=id_, **wish), submit=True).id
+    def run(self, ref: Ref, *, on_progress: OnChange | None = None, **words: Unpack[RunWords]) -> RunRecord:
+        """Execute a prompt, or a stored run, and wait until it ends or pauses."""
+        return self.execute(self._runs_to_start("run", [ref], words)[0], on_progress)
 
-    def request(self, ref: str, target: str | None = None) -> Request[Any]:
+    @overload
+    def submit(self, ref: Ref, **words: Unpack[RunWords]) -> Handle: ...  # type: ignore[overload-overlap]
+    @overload
+    def submit(self, ref: Iterable[Ref], **words: Unpack[RunWords]) -> tuple[Handle, ...]: ...
+    def submit(self, ref: Ref | Iterable[Ref], **words: Unpack[RunWords]) -> Handle | tuple[Handle, ...]:
+        """Launch a prompt, or a stored run, and return; of several, all are checked before one is stored."""
+        refs = many(ref)
+        ids = self._runs_to_start("submit", [ref] if refs is None else refs, words)
+        runs = [self.store.run(id_) for id_ in ids]
+        for _ in each(runs, lambda run: self.mover.start(run.id)):
+            pass
+        handles = tuple(Handle(id=id_, cosmos=self) for id_ in ids)
+        return handles[0] if refs is None else handles
+
+    @overload
+    def wait(self, ref: Ref, on_progress: OnChange | None = None) -> RunRecord: ...  # type: ignore[overload-overlap]
+    @overload
+    def wait(self, ref: Iterable[Ref], on_progress: OnChange | None = None) -> tuple[RunRecord, ...]: ...
+    def wait(self, ref: Ref | Iterable[Ref], on_progress: OnChange | None = None) -> RunRecord | tuple[RunRecord, ...]:
+        """Wait until runs end or pause; several, or a group, all at the same time, in the order they are named."""
+        refs = many(ref)
+        if refs is None and not id_of(ref).startswith("gr_"):
+            return self.follow(id_of(ref), on_progress)
+        told = with_a_word(on_progress)
+        runs = self.runs_of([id_of(ref)] if refs is None else refs)
+        ended = {run.id: run for run in each(runs, lambda run: self.mover.go_on(run.id, "ended", told))}
+        return tuple(ended[run.id] for run in runs)
+
+    def _runs_to_start(self, method: str, refs: Sequence[Any], words: Mapping[str, Any]) -> list[str]:
+        """The ids of runs that were only stored, and of new ones for all else that is named."""
+        found: dict[int, str] = {}
+        wishes: dict[int, Wish] = {}
+        for number, ref in enumerate(refs):
+            id_ = self.resolve(ref, ("ps", "rs"))
+            if id_.startswith("rs_") and not words and self.store.run(id_).submitted_at is None:
+                found[number] = id_
+            else:
+                wishes[number] = wish(method, source=id_, **words)
+        made = self.store_runs(list(wishes.values()), submit=True) if wishes else ()
+        found |= {number: run.id for number, run in zip(wishes, made, strict=True)}
+        return [found[number] for number in range(len(refs))]
+
+    def request(self, ref: Ref, target: str | None = None) -> Request[Any]:
         """What the hooks of a prompt's model are asked with; `Job.of(request)` for the later ones."""
-        return self._planner().plan(Wish(source=ref, target=target), with_run=True).request
-
-
-def _pairs(inputs: Mapping[str, str | Path | Sequence[str | Path]]) -> tuple[tuple[str, str], ...]:
-    many = {slot: [refs] if isinstance(refs, (str, Path)) else refs for slot, refs in inputs.items()}
-    return tuple((slot, str(ref)) for slot, refs in many.items() for ref in refs)
+        return self._planner().plan(wish("request", source=id_of(ref), target=target), with_run=True).request

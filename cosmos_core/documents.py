@@ -169,7 +169,7 @@ def any_document(record: PromptRecord | RunRecord) -> Document:
     return run_document(record) if record.id.startswith("rs_") else prompt_document(record)  # type: ignore[arg-type]
 
 
-def page_document(page: Page) -> Document:
+def page_document(page: Page[Any]) -> Document:
     """One page of prompts or runs."""
     items = [any_document(item) for item in page.items]
     return {"items": items, "total": page.total, "limit": page.limit, "next": page.next}

@@ -21,6 +21,11 @@ class CosmosError(Exception):
         self.hint = hint
         self.problems = tuple(problems)
 
+    def __str__(self) -> str:
+        """All of it, for a traceback: the message, each problem, and the next step."""
+        lines = [f"  {p.field}: {p.message}{f' ({p.hint})' if p.hint else ''}" for p in self.problems]
+        return "\n".join([self.message, *lines, *([f"next: {self.hint}"] if self.hint else [])])
+
 
 class UsageError(CosmosError):
     """A command or a call that cannot be understood."""

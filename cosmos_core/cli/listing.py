@@ -186,7 +186,7 @@ def _columns(word: str | None, cells: Cells, what: str) -> tuple[str, ...]:
     return chosen or _USUAL[what]
 
 
-def _texts(cosmos: Cosmos, runs: Sequence[RunRecord]) -> list[str]:
+def _texts(cosmos: Cosmos, runs: Sequence[Any]) -> list[str]:
     prompts: Mapping[str, PromptRecord] = cosmos.prompts({run.prompt_id for run in runs})
     return [prompts[run.prompt_id].prompt_text for run in runs]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from attrs import evolve
 
@@ -27,7 +27,7 @@ from cosmos_core.runs.transfer import Transfer
 from cosmos_core.runs.watch import Watch
 from cosmos_core.runs.work import Work, work_of
 from cosmos_core.store import Store
-from cosmos_core.store.records import UNBEGUN, Paused, ProgressRecord, Queue, RunRecord
+from cosmos_core.store.records import UNBEGUN, Paused, ProgressRecord, Queue, RunRecord, Status
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.host import Host, Span
 from cosmos_core.targets.jobdir import Evidence, JobDir
@@ -156,7 +156,7 @@ class Journey:
         if not moved:
             raise LeaseLost
         self.got_further = True
-        self.run = evolve(self.run, status=to, **changes)
+        self.run = evolve(self.run, status=cast("Status", to), **changes)
         self.on_change(self.run)
         return True
 

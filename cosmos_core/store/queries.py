@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, and_, func, or_, select
 
@@ -24,6 +24,7 @@ from cosmos_core.store.records import (
 )
 from cosmos_core.store.rows import artifact_of, job_of, progress_of, prompt_of, run_of
 
+R = TypeVar("R", PromptRecord, RunRecord)
 _COUNTED = 100_000  # counting further costs more than the number is worth
 _MOST = 10_000  # rows of a page; what belongs to them is asked for by their ids, and SQLite takes 32,766 of those
 
@@ -89,7 +90,7 @@ def waited_for(c: Connection, run_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def page(c: Connection, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], Sequence[Any]]) -> Page:
+def page(c: Connection, table: Table, where: Filter, read: Callable[[Connection, Select[Any]], Sequence[R]]) -> Page[R]:
     """The newest rows of `table` that match, after the cursor. Raises UsageError for a filter that cannot be."""
     if where.limit < 1:
         raise UsageError(f"a page of {where.limit} rows holds nothing", hint="ask for 1 or more")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from types import NoneType
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from attrs import field, frozen
 
+from cosmos_core.errors import UnknownName, UsageError
+from cosmos_core.typed import nearest
 from cosmos_core.values import Failure, Media
 
-STATES = (
+R = TypeVar("R")
+_LONG = 60  # characters of a prompt worth showing in a repr
+
+Status = Literal[
     "pending",
     "uploading",
     "queued",
@@ -21,7 +27,8 @@ STATES = (
     "failed",
     "cancelled",
     "lost",
-)
+]
+STATES = get_args(Status)
 PAUSED = "paused"
 """Not a state: a run stands still in one. Yet people ask for such runs as if it were."""
 UNBEGUN = ("pending", "uploading", "queued")
@@ -64,7 +71,7 @@ class InputRecord:
     frames: FramesRecord | None = None  # what the video at `path` was made from
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class PromptRecord:
     """Text, inputs and parameters for one model type; never changed once stored."""
 
@@ -78,6 +85,16 @@ class PromptRecord:
     created_at: datetime
     parent_id: str | None = None
     tags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prompt's JSON document, as `cosmos show --json` prints it."""
+        from cosmos_core.documents import prompt_document
+
+        return prompt_document(self)
+
+    def __repr__(self) -> str:
+        text = self.prompt_text if len(self.prompt_text) <= _LONG else self.prompt_text[: _LONG - 3] + "..."
+        return f"<prompt {self.id} for {self.model_type}{_named(self.name)}: {text!r}>"
 
 
 @frozen(kw_only=True)
@@ -105,6 +122,10 @@ class ProgressRecord:
     stage: str
     percentage: float | None  # 0..100 of the stage; None where it cannot be known
     message: str = ""
+
+    def __str__(self) -> str:
+        share = "" if self.percentage is None else f"{self.percentage:.0f} %"
+        return " ".join(filter(None, (self.stage, share, self.message)))
 
 
 @frozen(kw_only=True)
@@ -138,7 +159,7 @@ class Link:
     slot: str
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class RunRecord:
     """One wish to execute a prompt, and what came of it."""
 
@@ -149,7 +170,7 @@ class RunRecord:
     retry_of: str | None = None
     model_type: str
     name: str = ""
-    status: str = "pending"
+    status: Status = "pending"
     target: str
     toolkit: str
     simulated: bool = False
@@ -194,6 +215,18 @@ class RunRecord:
         files = {a.name: a.path for a in self.artifacts if a.path is not None}
         return RunOutputs(files=files, values=self.values, artifacts=self.artifacts)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The run's JSON document, as `cosmos show --json` prints it."""
+        from cosmos_core.documents import run_document
+
+        return run_document(self)
+
+    def __repr__(self) -> str:
+        what = f"simulated {self.status}" if self.simulated else self.status
+        stands = " (paused)" if self.paused else ""
+        why = f": {self.error.message}" if self.error else ""
+        return f"<run {self.id} {what}{stands}, {self.model_type} on {self.target}{_named(self.name)}{why}>"
+
 
 @frozen(kw_only=True)
 class JobRecord:
@@ -214,14 +247,27 @@ class JobRecord:
     removed_at: datetime | None = None  # when its folder was removed from the host
 
 
-@frozen(kw_only=True)
-class Page:
-    """Some of the rows that a query matches, newest first."""
+@frozen(kw_only=True, repr=False)
+class Page(Generic[R]):
+    """Some of the prompts or runs that a query matches, newest first; `next` is the cursor for the rest."""
 
-    items: tuple[Any, ...]
+    items: tuple[R, ...]
     total: int | None
     limit: int
-    next: str | None  # cursor for the rest
+    next: str | None
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, number: int) -> R:
+        return self.items[number]
+
+    def __repr__(self) -> str:
+        of = "" if self.total is None else f" of {self.total}"
+        return f"<page of {len(self.items)}{of}: {', '.join(map(repr, self.items[:3]))}{', ...' * (len(self) > 3)}>"
 
 
 @frozen(kw_only=True)
@@ -238,3 +284,23 @@ class Filter:
     until: datetime | None = None
     limit: int = 50
     after: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what can match nothing, so that an empty list means what it says."""
+        if self.status is not None and self.status not in (*STATES, PAUSED):
+            hint = f"{nearest(str(self.status), STATES)}states: {', '.join((*STATES, PAUSED))}"
+            raise UnknownName(f"there is no state {self.status!r}", hint=hint)
+        for name in ("model", "target", "group", "prompt", "tag", "after"):
+            if not isinstance(getattr(self, name), (str, NoneType)):
+                raise UsageError(f"{name} wants text, not {getattr(self, name)!r:.60}")
+        for name in ("since", "until"):
+            moment = getattr(self, name)
+            if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
+                hint = "such as datetime(2026, 11, 24, tzinfo=UTC)"
+                raise UsageError(f"{name} wants a datetime with a time zone, not {moment!r:.60}", hint=hint)
+        if type(self.limit) is not int:
+            raise UsageError(f"limit wants a number of rows, not {self.limit!r:.60}")
+
+
+def _named(name: str) -> str:
+    return f" {name!r}" if name else ""

@@ -116,12 +116,12 @@ class Store:
             found = queries.runs(c, select(t.runs).where(t.runs.c.id == id))
         return _the_one(found, id)
 
-    def prompts(self, where: Filter | None = None) -> Page:
+    def prompts(self, where: Filter | None = None) -> Page[PromptRecord]:
         """A page of prompts, newest first."""
         with self._db.reading() as c:
             return queries.page(c, t.prompts, where or Filter(), queries.prompts)
 
-    def runs(self, where: Filter | None = None) -> Page:
+    def runs(self, where: Filter | None = None) -> Page[RunRecord]:
         """A page of runs, newest first."""
         with self._db.reading() as c:
             return queries.page(c, t.runs, where or Filter(), queries.runs)
