@@ -124,7 +124,7 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         for option in ("status", "target", "group", "prompt"):
             if said[option] is not None:
                 raise UsageError(f"--{option} is about runs", hint=f"`cosmos list runs --{option} ...`")
-    from cosmos_core.store.records import Filter
+    from cosmos_core.store.records import Filter, Page
 
     with opened(ctx) as cosmos:
         if said["prompt"] is not None:
@@ -132,7 +132,7 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         if said["group"] is not None:
             said["group"] = cosmos.resolve(said["group"], ("gr",))
         where = Filter(**said)
-        page = cosmos.list_prompts(where) if what == "prompts" else cosmos.list_runs(where)
+        page: Page[Any] = cosmos.list_prompts(where) if what == "prompts" else cosmos.list_runs(where)
         if as_json:
             from cosmos_core.documents import page_document
 
@@ -186,7 +186,7 @@ def _columns(word: str | None, cells: Cells, what: str) -> tuple[str, ...]:
     return chosen or _USUAL[what]
 
 
-def _texts(cosmos: Cosmos, runs: Sequence[Any]) -> list[str]:
+def _texts(cosmos: Cosmos, runs: Sequence[RunRecord]) -> list[str]:
     prompts: Mapping[str, PromptRecord] = cosmos.prompts({run.prompt_id for run in runs})
     return [prompts[run.prompt_id].prompt_text for run in runs]
 

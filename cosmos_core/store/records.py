@@ -295,7 +295,7 @@ class Filter:
                 raise UsageError(f"{name} wants text, not {getattr(self, name)!r:.60}")
         for name in ("since", "until"):
             moment = getattr(self, name)
-            if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
+            if moment is not None and not isinstance(moment, datetime):
                 hint = "such as datetime(2026, 11, 24, tzinfo=UTC)"
                 raise UsageError(f"{name} wants a datetime with a time zone, not {moment!r:.60}", hint=hint)
         if type(self.limit) is not int:

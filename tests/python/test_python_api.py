@@ -139,7 +139,8 @@ MISTAKES: dict[str, Callable[[Cosmos], object]] = {
     "an id is wanted, or a record": lambda c: c.wait([None]),  # type: ignore[list-item]
     "there is no state 'failde'": lambda c: c.list_runs(status="failde"),  # type: ignore[arg-type]
     "list_runs takes no 'state'": lambda c: c.list_runs(state="failed"),  # type: ignore[call-arg]
-    "since wants a datetime with a time zone": lambda c: c.list_runs(since=datetime(2026, 11, 24)),  # noqa: DTZ001
+    "since wants a datetime with a time zone": lambda c: c.list_runs(since="2d"),  # type: ignore[arg-type]
+    "has no time zone": lambda c: c.list_runs(since=datetime(2026, 11, 24)),  # noqa: DTZ001
     "limit wants a number of rows": lambda c: c.list_runs(limit="9"),  # type: ignore[arg-type]
     "a page of 0 rows holds nothing": lambda c: c.list_runs(limit=0),
     "on_progress wants a function": lambda c: c.execute("@last", 5),  # type: ignore[arg-type]

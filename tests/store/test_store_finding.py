@@ -129,7 +129,7 @@ def test_runs_are_chosen_by_each_of_the_filters_and_by_all_together(store: Store
     }
     for name, value in each.items():
         assert ids(store.runs(Filter(**{name: value})).items) == [wanted.id], name
-        other: dict[str, Any] = {name: "other"}
+        other: dict[str, Any] = {name: "lost" if name == "status" else "other"}
         assert store.runs(Filter(**other)).total == 0, name
     assert ids(store.runs(Filter(since=at(10), until=at(20))).items) == [wanted.id]
     assert store.runs(Filter(until=at(10))).total == 1
@@ -150,7 +150,7 @@ def test_prompts_are_chosen_by_model_tag_time_and_parent(store: Store) -> None:
 
 @pytest.mark.parametrize("name", ["status", "target", "group"])
 def test_what_prompts_do_not_have_they_are_not_chosen_by(store: Store, name: str) -> None:
-    said: dict[str, Any] = {name: "x"}
+    said: dict[str, Any] = {name: "failed"}
     with pytest.raises(UsageError, match=f"prompts have no {name}"):
         store.prompts(Filter(**said))
 
