@@ -148,6 +148,8 @@ def _say_how_to_go_on(checked: Check, smokes: Sequence[Smoke], report: Path | No
         skipped = "; no job was run" if smoke else ""
         then = f"`cosmos targets check {name}` looks again"
         text = f"not usable: {rest}{skipped}. Begin with `{first.subject}`; {then}"
+    elif not checked.toolkits:
+        text = f"usable, {rest}; no toolkit is configured, so {'no job was run' if smoke else 'no job can run yet'}"
     elif smoke:
         good = sum(one.outcome == "completed" for one in smokes)
         text = f"usable{f', {rest}' if rest else ''}; {good} of {_counted(len(smokes), 'toolkit')} ran to the end"

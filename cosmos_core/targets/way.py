@@ -42,9 +42,10 @@ def look_at_way(target: Target) -> tuple[list[Finding], bool]:
             )
         )
     elif not key.known:
-        found.append(problem("host key", f"that of {key.host} is not known: {shown}", f"{trust} shows and stores it"))
+        seen = f"that of {key.host} is not known: {shown}" + (f"; {key.words}" if key.words else "")
+        found.append(problem("host key", seen, f"{trust} shows and stores it"))
     else:
-        found.append(fine("host key", f"{shown}, known"))
+        found.append(fine("host key", f"{shown}, {key.words}"))
     return found, key.known
 
 

@@ -40,6 +40,10 @@ def edited(mine: Laptop, old: str, new: str) -> Laptop:
     return mine
 
 
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def with_table(mine: Laptop, line: str) -> Laptop:
     """The same laptop with one more line for its target."""
     return edited(mine, "[targets.lab]\n", f"[targets.lab]\n{line}\n")
@@ -406,6 +410,16 @@ def test_smoke_of_a_job_that_docker_refuses(gpu_host: GpuHosts, laptop: MakeLapt
     assert "* paused: " in report
     (run,) = mine("list", "runs", "--json").document["items"]
     assert mine("cancel", run["id"]).code == 0
+
+
+def test_a_target_without_a_toolkit(laptop: MakeLaptop) -> None:
+    mine = laptop()
+    mine.config.write_text('default_target = "lab"\n[targets.lab]\ngpus = 0\n')
+    told = mine("targets", "check", "lab")
+    assert told.code == USABLE, told.out + told.err
+    assert "no toolkit is configured, so no job can run yet" in one_line(told.out)
+    assert "--smoke" not in told.out
+    assert "no toolkit is configured, so no job was run" in one_line(mine("targets", "check", "lab", "--smoke").out)
 
 
 def test_no_job_is_run_while_there_are_problems(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:

@@ -40,6 +40,12 @@ class Hop:
     family: int = socket.AF_UNSPEC
 
     @property
+    def principal(self) -> str:
+        """The name that a certificate has to be for."""
+        own = self.hostname.lower()
+        return own if self.known_as in (own, f"[{own}]:{self.port}") else self.known_as
+
+    @property
     def label(self) -> str:
         """Its name, and its address where that is another."""
         address = self.hostname if self.port == 22 else f"{self.hostname}:{self.port}"

@@ -45,6 +45,16 @@ class _Packets(Packetizer):
     REKEY_PACKETS_OVERFLOW_MAX = 1 << 30
 
 
+class _Transport(paramiko.Transport):
+    """One that asks for certificates of hosts only where we want them, and first; paramiko's asks for them last."""
+
+    host_keys: Sequence[str] = ()
+
+    @property
+    def preferred_keys(self) -> Sequence[str]:
+        return self.host_keys
+
+
 class NotSent(TargetUnusable):
     """The connection was gone before anything was asked: to ask again is safe."""
 
@@ -66,7 +76,7 @@ class Way:
             sock = self._by_command(hop, hop.proxy_command)
         else:
             sock = dial(hop, self._deadline)
-        transport = paramiko.Transport(sock, default_window_size=_WINDOW, packetizer_class=_Packets)
+        transport = _Transport(sock, default_window_size=_WINDOW, packetizer_class=_Packets)
         self._links.append(transport)
         transport.banner_timeout = transport.handshake_timeout = left(self._deadline)
         _prefer(transport, hop)
@@ -139,14 +149,10 @@ class Way:
         return why(error)
 
 
-def _prefer(transport: paramiko.Transport, hop: Hop) -> None:
+def _prefer(transport: _Transport, hop: Hop) -> None:
     options = transport.get_security_options()
     options.ciphers = (*_FAST, *(name for name in options.ciphers if name not in _FAST))
-    first: list[str] = []
-    for key_type in known.types_known(hop):
-        names = ("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,)
-        first += [name for name in names if name in options.key_types]
-    options.key_types = (*first, *(name for name in options.key_types if name not in first))
+    transport.host_keys = known.algorithms(hop, options.key_types)
 
 
 class Connection:
@@ -161,7 +167,7 @@ class Connection:
         try:
             for hop in hops:
                 key = self._way.greet(hop)
-                known.check(hop, key.get_name(), key.asbytes())
+                known.check(hop, key)
                 self._way.log_in(hop)
         except BaseException:
             self._way.close()

@@ -29,6 +29,7 @@ class OfferedKey:
     fingerprint: str  # SHA256:..., as OpenSSH prints it
     file: Path  # where it will be stored
     known: bool  # nothing needs to be stored
+    words: str  # how it is known, or what is wrong with its certificate
     changed: bool  # another key is known for this machine
     old_fingerprint: str | None
     via: tuple[str, ...]  # the machines between here and there
@@ -46,9 +47,9 @@ def offered_key(host_name: str, timeout: float) -> OfferedKey:
     try:
         for index, hop in enumerate(hops):
             key = way.greet(hop)
-            verdict = known.judge(hop, key.get_name(), key.asbytes())
+            verdict = known.judge(hop, key)
             if verdict.revoked:
-                known.check(hop, key.get_name(), key.asbytes())
+                known.check(hop, key)
             if not verdict.right or hop is hops[-1]:
                 return _offered(hop, key, verdict, tuple(before.label for before in hops[:index]))
             way.log_in(hop)
@@ -72,6 +73,7 @@ def _offered(hop: Hop, key: paramiko.PKey, verdict: known.Verdict, via: tuple[st
         fingerprint=known.fingerprint(key.asbytes()),
         file=files[0] if files else Path(os.devnull),
         known=verdict.right,
+        words=verdict.words,
         changed=verdict.old is not None,
         old_fingerprint=known.fingerprint(verdict.old.blob) if verdict.old else None,
         via=via,

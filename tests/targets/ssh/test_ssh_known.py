@@ -116,11 +116,6 @@ def test_a_revoked_key_is_refused(host: MakeHost, ssh_home: SshHome) -> None:
         trust.offered_key("ada", 5)
 
 
-def test_an_authority_is_not_enough(host: MakeHost, ssh_home: SshHome, tmp_path: Path) -> None:
-    ssh_home.known_hosts.write_text(f"@cert-authority * {new_key(tmp_path / 'ca')}\n", encoding="utf-8")
-    assert "authority" in refused(host).message
-
-
 def test_a_jump_hosts_key_is_checked_too(host: MakeHost, ssh_home: SshHome) -> None:
     ssh_home.known_hosts.write_text(ssh_home.sshd.known_hosts, encoding="utf-8")
     assert f"the host key of jump (127.0.0.1:{ssh_home.jump.port}) is not known" in refused(host, "ada-by-jump").message
