@@ -25,6 +25,10 @@ class ByToolkit:
     """A model plugin that hands each call to the module of the request's toolkit."""
 
     def __init__(self, title: str, *modules: Any, makes: tuple[str, ...] = ()) -> None:
+        for module in modules:
+            lacks = [name for name in ("TOOLKIT", "convert_inputs", "choose_script") if not hasattr(module, name)]
+            if lacks:
+                raise TypeError(f"by_toolkit: {getattr(module, '__name__', module)} lacks {', '.join(lacks)}")
         self._info = ModelInfo(title=title, toolkits=tuple(m.TOOLKIT for m in modules), makes=makes)
         self._modules = {m.TOOLKIT.name: m for m in modules}
 

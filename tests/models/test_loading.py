@@ -44,6 +44,10 @@ BROKEN = {
         a_model("def validate_inputs(self, request): ...\ndef parse_outputs(self, job, result): ..."),
         "has validate_inputs, parse_outputs without @hookimpl: nobody would call them",
     ),
+    "joins a toolkit that lacks a hook": (
+        "import cosmos_core as c\nclass one: TOOLKIT = c.Toolkit(name='one')\nbroken = c.by_toolkit('One', one)",
+        "failed to load broken_one:broken: TypeError: by_toolkit: one lacks convert_inputs, choose_script",
+    ),
     "wraps in pluggy's old way": (
         a_model("@hookimpl(hookwrapper=True)\ndef parse_outputs(self, job): yield"),
         "wraps parse_outputs with hookwrapper=True",
