@@ -45,6 +45,8 @@ def _of_the_given(
             continue
         if len(items) > 1 and not slot.many:
             hint = f"give one of {', '.join(item.name for item in items)}"
+            if len(items) > 3:
+                hint = "give one; the frames of one video are given by their folder, or as d.####.png"
             yield Problem(field=name, message=f"takes one file, not {len(items)}", hint=hint, code="too_many")
         for item in items:
             if item.media is not None:
@@ -61,7 +63,10 @@ def _of_the_kind(slot: InputSlot, item: Input, kind: str) -> Iterator[Problem]:
         yield Problem(field=item.slot, message=message, hint=hint, code="unreadable")
         return
     message = f"wants {wanted}; {item.name} is {_A.get(kind, f'a {kind}')}"
-    yield Problem(field=item.slot, message=message, hint=f"give {wanted}", code="wrong_kind")
+    frames = (
+        ", or all of its frames by their folder or as d.####.png" if kind == "image" and "video" in slot.kinds else ""
+    )
+    yield Problem(field=item.slot, message=message, hint=f"give {wanted}{frames}", code="wrong_kind")
 
 
 def _of_the_missing(toolkit: Toolkit, by_slot: Mapping[str, list[Input]]) -> Iterator[Problem]:

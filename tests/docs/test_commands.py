@@ -16,7 +16,7 @@ from cosmos_core.demo import make_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/plugins.md", "docs/targets.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/plugins.md", "docs/renders.md", "docs/targets.md")
 IN_CI = {"python3 dev.py demo", "python3 dev.py test"}  # .ci/run calls them, word for word
 
 

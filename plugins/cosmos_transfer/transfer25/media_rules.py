@@ -12,6 +12,7 @@ from typing import Any
 
 from cosmos_core import Input, Problem, Request
 from cosmos_transfer.transfer25.asked import frames_read
+from cosmos_transfer.transfer25.conversions import conversion
 from cosmos_transfer.transfer25.parameters import (
     CONTROLS,
     IMAGE_SUFFIXES,
@@ -66,7 +67,7 @@ def _about_the_suffix(item: Input) -> Iterator[Problem]:
     yield Problem(
         field=item.slot,
         message=f"{item.name} {described}; the toolkit goes by the suffix, and here by {', '.join(fitting)}",
-        hint="give it the suffix of what it holds, or convert it: ffmpeg -i IN -c copy OUT.mp4",
+        hint=conversion(item),
         code="suffix",
     )
 
