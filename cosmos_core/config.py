@@ -50,7 +50,7 @@ class ToolkitSite(_SiteTable):
 class _TargetTable:
     """The keys of [targets.X]."""
 
-    host: str | None = parameter(None, help="a host name, or a name from ~/.ssh/config; absent: this machine")
+    host: str | None = parameter(None, help="a name from ~/.ssh/config, or [USER@]NAME[:PORT]; absent: this machine")
     work_dir: str = parameter(help="where jobs and the input cache live, on the host")
     runtime: Literal["process", "docker"] = parameter("process", help="how a job runs")
     docker: tuple[str, ...] = parameter(("docker",), help='the docker command, e.g. ["sudo", "docker"]')
@@ -286,6 +286,7 @@ class _Reader:
             table,
             prefix,
             {
+                "host": target_paths.host,
                 "work_dir": partial(target_paths.on_target, base=base),
                 "lock_dir": partial(target_paths.on_target, base=base),
                 "mounts": partial(target_paths.to_mount, base=base),

@@ -1,4 +1,4 @@
-"""The paths of a target, checked when the configuration is read: a wrong one would only show when a job uses it.
+"""A target's host and paths, checked when the configuration is read: a wrong one would only show when a job uses it.
 
 On another host a path has to be absolute: nobody here knows what it would be relative to. On this machine `~` is
 expanded, and a relative path is relative to the configuration's file. Each function raises ValueError with words.
@@ -6,7 +6,31 @@ expanded, and a relative path is relative to the configuration's file. Each func
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_HOST = re.compile(
+    r"""(?:ssh://)? (?:[^/:]+@)? (?: \[[^\]/]+\] | [^@/:\[\]]+ ) (?: :(?P<port>[0-9]{1,5}) )? /?
+        | (?:[^/:]+@)? [0-9a-f]*:[0-9a-f]*:[0-9a-f:.]* (?:%\w+)?  # an address of IPv6, which has no room for a port
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_HIGHEST_PORT = 65535
+
+
+def host(text: str) -> str:
+    """What ssh can be asked for: [USER@]NAME[:PORT], also as ssh://, or a bare IPv6 address."""
+    want = "wants a name from ~/.ssh/config, or [USER@]NAME[:PORT]"
+    if "://" in text and not text.startswith("ssh://"):
+        raise ValueError(f"is a URL; it {want}")
+    if text.startswith("-") or any(character.isspace() or character == "\0" for character in text):
+        raise ValueError(f"{want}; other options of ssh go to ~/.ssh/config")
+    if ":" in text.removeprefix("ssh://").rpartition("@")[0]:
+        raise ValueError("holds a password, which is never read; log in by a key")
+    match = _HOST.fullmatch(text)
+    if match is None or int(match["port"] or 1) not in range(1, _HIGHEST_PORT + 1):
+        raise ValueError(f"{text!r} is no host; it {want}")
+    return text
 
 
 def on_target(text: str, base: Path | None) -> str:

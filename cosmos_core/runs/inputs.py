@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from attrs import evolve, frozen
 
@@ -23,7 +25,9 @@ from cosmos_core.targets.cache import cached_path
 from cosmos_core.values import Media, Problem
 
 _OF_A_RUN = re.compile(r"(?P<run>rs_[a-z0-9]+|@last(?:~[0-9]+)?)(?::(?P<name>.+))?")
-_ON_A_TARGET = re.compile(r"(?P<target>[A-Za-z0-9][\w.-]*):(?P<path>/.*)")
+_ON_A_TARGET = re.compile(r"(?P<target>[A-Za-z0-9][\w.@-]*):(?P<path>/.*)")
+_FILE_URL = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/(?!/).*)", re.IGNORECASE)
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://.*", re.IGNORECASE)
 
 
 class BadRef(Exception):  # noqa: N818  it becomes a Problem and goes no further
@@ -63,6 +67,7 @@ class Refs:
 
     def is_sequence(self, ref: str) -> bool:
         """Whether `ref` means many pictures: a folder here, or a pattern such as `d.####.png`."""
+        ref = _path_of(ref)
         if _unusable(ref):
             return False
         path = Path(ref).expanduser()
@@ -70,13 +75,18 @@ class Refs:
 
     def read(self, slot: str, ref: str) -> InputRecord:
         """Look at what `ref` names. Raises BadRef with cause and remedy."""
+        ref = _path_of(ref)
         if why := _unusable(ref):
             raise BadRef(why, "check the path", "invalid")
         if not Path(ref).exists():
             if match := _OF_A_RUN.fullmatch(ref):
                 return self._of_a_run(slot, ref, match["run"], match["name"])
+            if (match := _URL.fullmatch(ref)) and match["scheme"] not in self.config.targets:
+                raise BadRef(f"{ref.partition('?')[0]} is a URL, and inputs are files", _how_to_get(ref), "url")
             if match := _ON_A_TARGET.fullmatch(ref):
                 return self._on_a_target(slot, ref, match["target"], match["path"])
+            if (name := ref.partition(":")[0]) in self.config.targets and name != ref:
+                raise BadRef(f"{ref}: a path on a target begins with /", f"{name}:/where/it/is", "no_such_file")
         return self._local(slot, ref)
 
     def changed(self, record: InputRecord) -> str | None:
@@ -139,6 +149,9 @@ class Refs:
         known = (*self.config.targets, SIMULATOR)
         if name not in known:
             hint = f"{nearest(name, known)}targets: {', '.join(known)}"
+            hosts = {_bare(target.host): target.name for target in self.config.targets.values() if target.host}
+            if meant := hosts.get(_bare(name)):
+                hint = f"the name of a target comes first, not its host's: {meant}:{path}"
             raise BadRef(f"there is no target {name!r}", hint, "no_such_target")
         return self._there(slot, ref, self.config.target(name), path)
 
@@ -189,6 +202,23 @@ class Refs:
 def _elsewhere(ref: str) -> bool:
     """Whether a REF has the form of one that names no file here."""
     return bool(_OF_A_RUN.fullmatch(ref) or _ON_A_TARGET.fullmatch(ref))
+
+
+def _path_of(ref: str) -> str:
+    """The path that a file: URL stands for, as file managers and browsers copy it; any other REF as it is."""
+    match = _FILE_URL.fullmatch(ref)
+    return unquote(match["path"]) if match else ref
+
+
+def _bare(host: str) -> str:
+    """A host's name without the user before it and the port behind it."""
+    return re.sub(r"^ssh://|:[0-9]+$", "", host).rpartition("@")[2]
+
+
+def _how_to_get(url: str) -> str:
+    if url.lower().startswith(("http://", "https://")):
+        return f"download it, e.g. `curl -LO {shlex.quote(url)}`, and give the file"
+    return "download it, and give the file"
 
 
 def _unusable(ref: str) -> str | None:

@@ -296,6 +296,46 @@ def test_a_target_that_no_job_could_use_is_refused(tmp_path: Path, text: str, ke
     assert f"targets.a.{key}: " in refused(tmp_path, f"[targets.a]\n{text}\n")
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "gpu",
+        "gpu_2",
+        "ada@gpu",
+        "ada@gpu:2222",
+        "ssh://ada@gpu:2222",
+        "gpu.org",
+        "me@corp.org@gpu",
+        "::1",
+        "fe80::1%eth0",
+        "[::1]:22",
+        "10.0.0.7:22",
+    ],
+)
+def test_a_host_as_people_write_it(tmp_path: Path, host: str) -> None:
+    assert load(tmp_path, f'[targets.a]\nhost = "{host}"\nwork_dir = "/w"\n').target("a").host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("https://gpu.example.org", "is a URL"),
+        ("gpu -p 2222", "~/.ssh/config"),
+        ("-oProxyCommand=x", "~/.ssh/config"),
+        ("ada:hush@gpu", "log in by a key"),
+        ("gpu:/data", "[USER@]NAME[:PORT]"),
+        ("gpu:ssh", "[USER@]NAME[:PORT]"),
+        ("gpu:70000", "[USER@]NAME[:PORT]"),
+        ("ada@", "[USER@]NAME[:PORT]"),
+    ],
+)
+def test_what_is_no_host_is_refused(tmp_path: Path, host: str, words: str) -> None:
+    said = refused(tmp_path, f'[targets.a]\nhost = "{host}"\nwork_dir = "/w"\n')
+    assert "targets.a.host: " in said
+    assert words in said
+    assert "hush" not in said
+
+
 def test_a_database_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     url = load(tmp_path, '[store]\nurl = "sqlite:///~/cosmos.db"\n').store_url

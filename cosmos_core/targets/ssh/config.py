@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from cosmos_core.errors import TargetUnusable
 
@@ -23,7 +23,7 @@ _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 class Hop:
     """One machine on the way, with what ssh's configuration says of it."""
 
-    name: str  # as it was asked for
+    name: str  # as it was asked for, so that `ssh NAME` does the same
     hostname: str
     port: int
     user: str
@@ -49,15 +49,16 @@ class Hop:
     def label(self) -> str:
         """Its name, and its address where that is another."""
         address = self.hostname if self.port == 22 else f"{self.hostname}:{self.port}"
-        return self.name.rpartition("@")[2] if self.name.rpartition("@")[2] == address else f"{self.name} ({address})"
+        name = self.name.removeprefix("ssh://").rpartition("@")[2]
+        return name if name == address else f"{self.name} ({address})"
 
 
 def way_to(destination: str) -> tuple[Hop, ...]:
-    """The machines on the way to a host, the host itself last.
+    """The machines on the way to a host, the host itself last: [USER@]NAME[:PORT], the name as ssh's files have it.
 
     Raises TargetUnusable where ssh's configuration cannot be read or leads in a circle.
     """
-    return _way(_resolve(destination), ())
+    return _way(_with_port(destination) or _resolve(destination), ())
 
 
 def _way(hop: Hop, above: tuple[tuple[str, int, str], ...]) -> tuple[Hop, ...]:
@@ -74,10 +75,22 @@ def _way(hop: Hop, above: tuple[tuple[str, int, str], ...]) -> tuple[Hop, ...]:
     return (*_way(first, (*above, mark)), *others, hop)
 
 
+def _with_port(destination: str) -> Hop | None:
+    """A host whose port was written behind its name, which `ssh` itself takes in ssh:// only."""
+    parts = _HOP.fullmatch(destination)
+    if parts is None or not (parts["port"] or destination.startswith("ssh://")):
+        return None
+    return evolve(_resolve_parts(parts), name=f"ssh://{destination.removeprefix('ssh://')}")
+
+
 def _resolve_jump(jump: str) -> Hop:
     parts = _HOP.fullmatch(jump.strip())
     if parts is None:
         raise TargetUnusable(f"cannot read the ProxyJump {jump}", hint="it should be [user@]host[:port]")
+    return _resolve_parts(parts)
+
+
+def _resolve_parts(parts: re.Match[str]) -> Hop:
     options = ["-l", parts["user"]] if parts["user"] else []
     options += ["-p", parts["port"]] if parts["port"] else []
     return _resolve(parts["host"].strip("[]"), options)

@@ -29,6 +29,23 @@ def test_a_user_before_the_name(host: MakeHost, ssh_home: SshHome) -> None:
     assert name_over(host(f"{eve.user}@ada")) == eve.user
 
 
+@pytest.mark.parametrize("form", ["{user}@127.0.0.1:{port}", "ssh://{user}@127.0.0.1:{port}"])
+def test_a_port_behind_the_name(host: MakeHost, ssh_home: SshHome, form: str) -> None:
+    eve, port = ssh_home.accounts["eve"], ssh_home.sshd.port
+    configure(ssh_home, f"Host 127.0.0.1\n  IdentityFile {eve.key}")
+    name = form.format(user=eve.user, port=port)
+    (hop,) = way_to(name)
+    assert (hop.hostname, hop.port, hop.user, hop.label) == ("127.0.0.1", port, eve.user, f"127.0.0.1:{port}")
+    assert hop.name == f"ssh://{eve.user}@127.0.0.1:{port}"  # which `ssh` itself takes
+    assert name_over(host(name)) == eve.user
+
+
+def test_a_port_behind_a_name_of_ssh(ssh_home: SshHome) -> None:
+    (plain,), (moved,) = way_to("ada"), way_to("ada:2222")
+    assert (moved.hostname, moved.user, moved.identity_files) == (plain.hostname, plain.user, plain.identity_files)
+    assert (moved.port, moved.label) == (2222, "ssh://ada:2222 (127.0.0.1:2222)")
+
+
 def test_through_a_jump_host(host: MakeHost, ssh_home: SshHome, jump_sshd: Sshd) -> None:
     far = host("ada-by-jump")
     assert name_over(far) == ssh_home.accounts["ada"].user
