@@ -91,7 +91,9 @@ def _packed(text: bytes) -> bytes:
 
 def _is_signed(authority: bytes, signed: bytes, signature: bytes) -> bool:
     kind = paramiko.Message(authority).get_binary().decode("ascii", "replace")
-    if kind not in _FIELDS:  # an authority is a plain key, and no certificate
+    fields = paramiko.Message(signature)
+    whole = signature == _packed(fields.get_binary()) + _packed(fields.get_binary())
+    if kind not in _FIELDS or not whole:  # an authority is a plain key, and no certificate
         return False
     try:
         return paramiko.PKey.from_type_string(kind, authority).verify_ssh_sig(signed, paramiko.Message(signature))
