@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from attrs import asdict, field, fields, frozen
 
-from cosmos_core import target_paths
+from cosmos_core import paths
 from cosmos_core.errors import ConfigError, UnknownName, UsageError
 from cosmos_core.looks_secret import secrets_in
 from cosmos_core.parameters import nearest, read
@@ -54,7 +54,7 @@ class _TargetTable:
     work_dir: str = parameter(help="where jobs and the input cache live, on the host")
     runtime: Literal["process", "docker"] = parameter("process", help="how a job runs")
     docker: tuple[str, ...] = parameter(("docker",), help='the docker command, e.g. ["sudo", "docker"]')
-    gpus: int | tuple[int, ...] | None = parameter(None, help="how many GPUs are ours, or their indexes", ge=0)
+    gpus: int | tuple[int, ...] | None = parameter(None, help="how many GPUs are ours, or their indexes", ge=0, le=1024)
     connect_timeout: float = parameter(10.0, help="until a host counts as unreachable", unit="s", ge=0.1)
     lock_dir: str = parameter("/run/lock/cosmos", help="where the users of one host wait for GPUs")
     env_file: str | None = parameter(None, help="a local file of NAME=VALUE lines: HF_TOKEN and the like")
@@ -179,7 +179,7 @@ class Config:
 def _find(path: Path | str | None, env: Mapping[str, str]) -> Path | None:
     explicit = path or env.get("COSMOS_CONFIG")
     if explicit:
-        file = Path(explicit).expanduser()
+        file = paths.expanded(explicit)
         if not file.is_file():
             raise ConfigError(
                 f"no configuration file at {file}",
@@ -213,7 +213,7 @@ def default_home(env: Mapping[str, str]) -> Path:
     """The data folder: $COSMOS_HOME, else the user's own."""
     from platformdirs import user_data_path
 
-    return Path(env["COSMOS_HOME"]).expanduser() if env.get("COSMOS_HOME") else user_data_path("cosmos")
+    return paths.expanded(env["COSMOS_HOME"]) if env.get("COSMOS_HOME") else user_data_path("cosmos")
 
 
 class _Reader:
@@ -286,12 +286,12 @@ class _Reader:
             table,
             prefix,
             {
-                "host": target_paths.host,
-                "work_dir": partial(target_paths.on_target, base=base),
-                "lock_dir": partial(target_paths.on_target, base=base),
-                "mounts": partial(target_paths.to_mount, base=base),
-                "docker": partial(target_paths.word, base=base),
-                "env_file": partial(target_paths.on_this_machine, base=self._base),
+                "host": paths.host,
+                "work_dir": partial(paths.on_target, base=base),
+                "lock_dir": partial(paths.on_target, base=base),
+                "mounts": partial(paths.to_mount, base=base),
+                "docker": partial(paths.word, base=base),
+                "env_file": partial(paths.on_this_machine, base=self._base),
             },
         )
         self._refuse_secrets(prefix, table)
@@ -323,9 +323,9 @@ class _Reader:
             {k: v for k, v in table.items() if k in ours},
             f"{key}.",
             {
-                "repo": partial(target_paths.on_target, base=base),
-                "prefix": partial(target_paths.word, base=base),
-                "volumes": target_paths.in_container,
+                "repo": partial(paths.on_target, base=base),
+                "prefix": partial(paths.word, base=base),
+                "volumes": paths.in_container,
             },
         )
         self._refuse_secrets(f"{key}.", table)
@@ -347,11 +347,11 @@ class _Reader:
         cls: type[Any],
         table: Mapping[str, Any],
         prefix: str,
-        paths: Mapping[str, Callable[[str], str]] | None = None,
+        checks: Mapping[str, Callable[[str], str]] | None = None,
     ) -> Any:
         """One table by one class. Environment variables win over the file; None when it has faults.
 
-        `paths` names the keys that are paths, and what checks and expands each.
+        `checks` names the keys that are paths and hosts, and what checks and expands each.
         """
         values = {k: v if k == "env" else self._expanded(v, prefix + k) for k, v in table.items()}
         sources = dict.fromkeys(values, str(self.file))
@@ -364,7 +364,7 @@ class _Reader:
         if reading.instance is None:
             return None
         said = asdict(reading.instance, recurse=False)
-        for name, check in (paths or {}).items():
+        for name, check in (checks or {}).items():
             if said[name] is not None:
                 said[name] = self._path(said[name], prefix + name, check)
         for name, value in said.items():
@@ -392,4 +392,4 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 def _absolute_url(url: str, home: Path) -> str:
     """A relative SQLite file lies in the data folder."""
     file = url.removeprefix("sqlite:///")
-    return f"sqlite:///{home / Path(file).expanduser()}" if file != url else url
+    return f"sqlite:///{home / paths.expanded(file)}" if file != url else url

@@ -6,12 +6,12 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cosmos_core.errors import UsageError
+from cosmos_core.paths import expanded
 from cosmos_core.texts import NotUtf8, decoded
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def value_of(word: str, field: str, complain: Complain) -> str:
         return word[1:]
     if not word.startswith("@"):
         return word
-    path = Path(word[1:]).expanduser()
+    path = expanded(word[1:])
     try:
         with path.open("rb") as file:  # which may have no end
             content = file.read(_MOST + 1)

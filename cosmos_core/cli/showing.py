@@ -28,6 +28,7 @@ from cosmos_core.cli.screen import (
     styled,
     when,
 )
+from cosmos_core.paths import expanded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,8 +59,8 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
     """
     with opened(ctx) as cosmos:
         others: Sequence[PromptRecord | RunRecord] = ()
-        if not _ID.fullmatch(ref) and Path(ref).expanduser().exists():
-            path = Path(ref).expanduser()
+        if not _ID.fullmatch(ref) and expanded(ref).exists():
+            path = expanded(ref)
             # equal files have equal digests: the run that wrote this very one comes first
             record, *others = sorted(cosmos.users_of_file(path), key=lambda found: not _wrote(found, path))
         else:

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from cosmos_core.errors import PluginError, TargetUnusable
 from cosmos_core.media import probe
 from cosmos_core.models.verdict import matching, verdict
+from cosmos_core.paths import expanded
 from cosmos_core.runs.work import Work
 from cosmos_core.store.records import Artifact, RunRecord
 from cosmos_core.targets.host import Host
@@ -185,7 +186,7 @@ def copy_result(run: RunRecord, to: str) -> Path | None:
     result = next((a for a in run.artifacts if a.role == "result" and a.path), None)
     if result is None or result.path is None:
         return None
-    target = Path(to).expanduser()
+    target = expanded(to)
     target = target / Path(result.path).name if target.is_dir() else target
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")

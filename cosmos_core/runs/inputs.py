@@ -15,6 +15,7 @@ from cosmos_core.config import SIMULATOR, Config, Target
 from cosmos_core.errors import CosmosError, NotFound
 from cosmos_core.media import probe
 from cosmos_core.parameters import nearest
+from cosmos_core.paths import expanded
 from cosmos_core.runs.far import look_at
 from cosmos_core.runs.frames import Frames, OnEncoding
 from cosmos_core.sequences import is_pattern
@@ -70,7 +71,7 @@ class Refs:
         ref = _path_of(ref)
         if _unusable(ref):
             return False
-        path = Path(ref).expanduser()
+        path = expanded(ref)
         return path.is_dir() or (is_pattern(ref) and not path.exists() and not _elsewhere(ref))
 
     def read(self, slot: str, ref: str) -> InputRecord:
@@ -102,7 +103,7 @@ class Refs:
         return None if record.sha256 in (None, digest) else "has changed since its prompt was stored"
 
     def _local(self, slot: str, ref: str) -> InputRecord:
-        path = Path(os.path.abspath(Path(ref).expanduser()))  # noqa: PTH100  resolve() would rename links
+        path = Path(os.path.abspath(expanded(ref)))  # noqa: PTH100  resolve() would rename links
         if path.is_dir():
             raise BadRef(f"{ref} is a folder, and this takes a file", "name the file in it", "not_a_file")
         try:

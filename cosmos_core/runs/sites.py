@@ -8,10 +8,10 @@ from typing import Any
 
 from attrs import evolve
 
-from cosmos_core import target_paths
 from cosmos_core.config import Target, ToolkitSite
 from cosmos_core.errors import ConfigError, UsageError
 from cosmos_core.parameters import read, unstructure
+from cosmos_core.paths import on_target
 from cosmos_core.values import Toolkit
 
 
@@ -46,11 +46,11 @@ def site_of(target: Target, toolkit: Toolkit, file: Path | None) -> ToolkitSite:
     said = target.site_of(toolkit.name) or ToolkitSite()
     reading = read(toolkit.settings, said.settings, field_prefix=f"{table}.")
     faults = [f"{p.field}: {p.message} {p.hint}".strip() for p in reading.problems]
-    paths: dict[str, PurePosixPath] = {}
+    there: dict[str, PurePosixPath] = {}
     base = (file.parent if file else Path.cwd()) if target.host is None else None
     for name, path in paths_in(reading.instance).items():
         try:
-            paths[name] = PurePosixPath(target_paths.on_target(str(path), base))
+            there[name] = PurePosixPath(on_target(str(path), base))
         except ValueError as wrong:
             faults.append(f"{table}.{name}: {wrong}")
     if faults:
@@ -61,7 +61,7 @@ def site_of(target: Target, toolkit: Toolkit, file: Path | None) -> ToolkitSite:
         repo=said.repo,
         prefix=toolkit.prefix if said.prefix is None else said.prefix,
         volumes=toolkit.volumes if said.volumes is None else said.volumes,
-        settings=unstructure(evolve(reading.instance, **paths)),
+        settings=unstructure(evolve(reading.instance, **there)),
     )
 
 

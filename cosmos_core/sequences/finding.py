@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from attrs import frozen
 
+from cosmos_core.paths import expanded
 from cosmos_core.values import Problem
 
 _PICTURES = frozenset({".png", ".jpg", ".tif", ".bmp", ".webp", ".tga"})
@@ -79,7 +80,7 @@ def is_pattern(ref: str) -> bool:
 
 def find(ref: str) -> Sequence:
     """The pictures that a folder or a pattern means. Raises BadSequence with all that is wrong."""
-    path = Path(os.path.abspath(Path(ref).expanduser()))  # noqa: PTH100  resolve() would rename links
+    path = Path(os.path.abspath(expanded(ref)))  # noqa: PTH100  resolve() would rename links
     folder = path if path.is_dir() else path.parent
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))

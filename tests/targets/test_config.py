@@ -285,6 +285,7 @@ def test_paths_on_this_machine_are_expanded(tmp_path: Path, monkeypatch: pytest.
         ("gpus = true", "gpus"),
         ("gpus = [false]", "gpus"),
         ("gpus = 1.5", "gpus"),
+        ("gpus = 1000000000", "gpus"),
         ('mounts = ["/data:/data"]', "mounts"),
         ('mounts = ["/data", "/data"]', "mounts"),
         ('toolkits.t.volumes = ["workspace/.venv"]', "toolkits.t.volumes"),

@@ -1,11 +1,13 @@
-"""A target's host and paths, checked when the configuration is read: a wrong one would only show when a job uses it.
+"""Paths and hosts as people write them.
 
-On another host a path has to be absolute: nobody here knows what it would be relative to. On this machine `~` is
-expanded, and a relative path is relative to the configuration's file. Each function raises ValueError with words.
+Those of a target are checked when the configuration is read: a wrong one would only show when a job uses it. On another
+host a path has to be absolute: nobody here knows what it would be relative to. On this machine `~` is expanded, and a
+relative path is relative to the configuration's file. Each check raises ValueError with words.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,6 +18,11 @@ _HOST = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _HIGHEST_PORT = 65535
+
+
+def expanded(text: str | os.PathLike[str]) -> Path:
+    """A path with its `~` or `~name` filled in as a shell does it: where there is no such user, it stays."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  Path's own raises for an unknown user
 
 
 def host(text: str) -> str:
