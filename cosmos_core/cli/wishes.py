@@ -101,7 +101,11 @@ class Asked:
             if key in self.parameters:
                 raise UsageError(f"{key} is given twice", hint="give it once")
             self.parameters[key] = value_of(word, key, self.problems.append)
-        self.input_fps = dict(_rate(word) for word in said["input_fps"])
+        self.input_fps: dict[str, str] = {}
+        for slot, rate in map(_rate, said["input_fps"]):
+            if slot in self.input_fps:
+                raise UsageError(f"--input-fps is given twice{f' for {slot}' if slot else ''}", hint="give it once")
+            self.input_fps[slot] = rate
         self.text = None if text is None else text_of(text, "text", self.problems.append)
         self.spec: Path | None = said["spec"]
         self.rest = {

@@ -139,9 +139,13 @@ class Frames:
         tell = self._tell(sequence.path, "encoding" if to else "checking", len(files), float(rate))
         try:
             return encode(files, rate, lossless=frames.lossless, to=to, on_frame=tell)
-        except OSError as error:
+        except (BadSequence, OSError) as error:
+            self._tell(sequence.path, "checking", len(files))(len(files))  # nothing was encoded, and all is looked at
+            if isinstance(error, BadSequence):
+                raise
             message = f"the video of {sequence.path} cannot be written: {error.strerror}"
-            raise BadSequence.of(message, f"see to {self.folder}", "cannot_encode") from None
+            hint = f"make room in {self.folder}, or see whether it can be written to"
+            raise BadSequence.of(message, hint, "cannot_encode") from None
 
     def _whole(self, path: Path, frames: FramesRecord) -> tuple[str, Media] | None:
         """Digest and media of a video that is there with all its frames."""

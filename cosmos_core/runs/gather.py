@@ -118,7 +118,10 @@ class _Gathering:
             return rate
         before = {record.frames.rate for record in self.stored if record.frames and record.slot == slot}
         beside = {r.frames.rate if r.frames else r.media.fps for r in others if r.media and r.media.fps}
-        rates = {rate_of(rate) for rate in before or beside}
+        try:
+            rates = {rate_of(rate) for rate in before or beside}
+        except ValueError:  # a video with a rate that nobody means
+            return None
         return rates.pop() if len(rates) == 1 else None
 
     def _ask_for(self, slots: Iterable[str]) -> None:

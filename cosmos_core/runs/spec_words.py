@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ def why_not_read(path: Path) -> tuple[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        return f"{path.name} is no UTF-8 text", "save it as UTF-8, or name another file"
+        with path.open("rb") as file:
+            utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        return f"{path.name} is {'UTF-16' if utf16 else 'no UTF-8 text'}", "save it as UTF-8, or name another file"
     if not text.strip():
         return f"{path.name} is empty", "name another file"
     if path.suffix.lower() not in (".json", ".jsonl"):

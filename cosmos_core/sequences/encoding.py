@@ -8,6 +8,7 @@ give the same bytes: the number of threads is part of what x264 writes, so it is
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -28,6 +29,7 @@ RECIPE = 1
 
 _LOSSLESS = {"qp": "0", "preset": "veryfast", "threads": "4"}
 _HIGH_QUALITY = {"crf": "12", "preset": "veryfast", "threads": "4"}
+_A_DAY_S = 86_400
 _BT709 = 1  # ITU-T H.273
 _TV_RANGE = 1  # AVCOL_RANGE_MPEG
 
@@ -65,10 +67,12 @@ def encode(
                 _look(frame, file.name, seen, lossless=lossless)
                 if not seen.faulty:
                     put(frame)
-            if on_frame is not None:
+            if on_frame is not None and number + 1 < len(files):
                 on_frame(number + 1)
         if faults := tuple(_faults(seen)):
             raise BadSequence(*faults)
+    if on_frame is not None:  # only now is it written
+        on_frame(len(files))
     [(width, height)] = seen.sizes
     return width, height, tuple(_warnings(seen))
 
@@ -131,6 +135,7 @@ def _writer(to: Path | None, rate: Fraction, *, lossless: bool) -> Iterator[Call
     import av
 
     make_folder(to.parent)
+    _remove_remains(to.parent)
     partial = to.with_name(f".{os.getpid()}-{to.name}")
     video = _Video(partial, rate, lossless=lossless)
     try:
@@ -142,6 +147,14 @@ def _writer(to: Path | None, rate: Fraction, *, lossless: bool) -> Iterator[Call
     finally:
         video.close()
         partial.unlink(missing_ok=True)
+
+
+def _remove_remains(folder: Path) -> None:
+    """What was left by those who were killed while they wrote; nobody writes one video for a day."""
+    for partial in folder.glob(".*.mp4"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _A_DAY_S:
+                partial.unlink()
 
 
 class _Video:

@@ -36,3 +36,8 @@ def test_says_what_the_file_is(tmp_path: Path, case: str) -> None:
     message, hint = why_not_read(tmp_path / name)
     assert words in message
     assert hint
+
+
+def test_utf16_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1}', encoding="utf-16")
+    assert why_not_read(tmp_path / "a.json")[0] == "a.json is UTF-16"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from fractions import Fraction
 from pathlib import Path
 from statistics import mean
@@ -110,3 +111,11 @@ def test_a_video_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"Not a directory|File exists"):
         encode(files_of(write_sequence(tmp_path / "f")), FILM, lossless=False, to=tmp_path / "file" / "v.mp4")
+
+
+def test_what_killed_encoders_left_goes_after_a_day(tmp_path: Path) -> None:
+    for name, age in ((".1-a.mp4", 90_000), (".2-b.mp4", 60), ("c.mp4", 90_000)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    encode(files_of(write_sequence(tmp_path / "f")), FILM, lossless=True, to=tmp_path / "v.mp4")
+    assert {file.name for file in tmp_path.glob("*.mp4")} == {".2-b.mp4", "c.mp4", "v.mp4"}

@@ -117,6 +117,12 @@ def test_beside_a_video_a_sequence_has_its_rate(api: Cosmos, frames: Path, tmp_p
     assert depth.frames.rate == "24"
 
 
+def test_of_two_rates_beside_it_none_is_taken(api: Cosmos, frames: Path, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "street.mp4", frames=4)
+    other = create(api, {"video": frames}, input_fps=12).inputs[0].path
+    assert "input_fps" in problems_of(api, {"video": clip, "seg": other, "depth": frames})
+
+
 def test_a_slot_may_have_a_rate_of_its_own(api: Cosmos, frames: Path) -> None:
     prompt = create(api, {"video": frames, "depth": frames}, input_fps={"": 24, "depth": 12})
     assert [item.frames.rate for item in prompt.inputs if item.frames] == ["24", "12"]
@@ -215,9 +221,29 @@ def test_a_spec_may_name_one(api: Cosmos, frames: Path) -> None:
     assert video.frames.last == 4
 
 
+def test_a_path_with_nul_in_a_spec_is_a_problem(api: Cosmos, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text('{"name": "a", "prompt": "rain", "video_path": "a\\u0000b.mp4", "edge": {}}')
+    [wish] = api.read_spec(tmp_path / "spec.json")
+    with pytest.raises(Refused) as caught:
+        api.store_prompt(wish)
+    [problem] = caught.value.problems
+    assert (problem.field, problem.message) == ("video", "there is a NUL character in the path")
+
+
 @pytest.mark.parametrize("path", ["a\0b.mp4", "x" * 5000 + ".mp4", "y" * 5000 + "#.png"])
 def test_what_cannot_be_a_path_is_a_problem(api: Cosmos, path: str) -> None:
     assert list(problems_of(api, {"video": path})) == ["video"]
+
+
+def test_what_could_not_be_encoded_is_not_told_as_encoded(
+    api: Cosmos, frames: Path, tmp_path: Path, told: list[Encoding]
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "sequences").touch()
+    found = problems_of(api, {"video": frames}, input_fps=24)
+    assert "cannot be written" in found["video"]
+    assert encoded(told) == []
+    assert (told[-1].stage, told[-1].done) == ("checking", 4)
 
 
 def test_no_rate_is_asked_for_what_is_no_sequence(api: Cosmos, tmp_path: Path) -> None:
