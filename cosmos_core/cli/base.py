@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from cosmos_core.app import Cosmos
+    from cosmos_core.models import Models
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 MODEL_OPTIONS = "cosmos.model_options"
@@ -26,6 +27,15 @@ class Shared:
         self.debug = debug
         self.as_json = as_json
         self.began = time.monotonic()  # when the user began to wait
+        self._models: Models | None = None
+
+    @property
+    def models(self) -> Models:
+        """The models, loaded once for the whole command: a broken extension is waited for and told of once."""
+        from cosmos_core.models import Models
+
+        self._models = self._models or Models()
+        return self._models
 
 
 def _keep_config(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -69,7 +79,10 @@ def opened(ctx: click.Context) -> Iterator[Cosmos]:
     from cosmos_core.app import Cosmos  # brings the database and all the rest with it
     from cosmos_core.cli.encoding import telling
 
-    with Cosmos(shared_of(ctx).config) as cosmos:
+    shared = shared_of(ctx)
+    with Cosmos(shared.config) as cosmos:
+        cosmos.models = shared.models
+        cosmos.models.required = cosmos.config.required_extensions
         cosmos.on_encoding = telling(ctx.params.get("progress"))
         yield cosmos
 

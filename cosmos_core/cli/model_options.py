@@ -116,11 +116,10 @@ class ModelCommand(Command):
 
 def _info(ctx: click.Context, words: Mapping[str, str], *, lenient: bool) -> tuple[str, ModelInfo] | None:
     from cosmos_core.errors import CosmosError
-    from cosmos_core.models import Models
 
     try:
         if words.get("model"):
-            return words["model"], Models()[words["model"]].info
+            return words["model"], shared_of(ctx).models[words["model"]].info
         if words.get("source"):
             if words.get("config"):
                 shared_of(ctx).config = words["config"]

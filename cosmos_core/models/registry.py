@@ -41,7 +41,7 @@ class Models:
 
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None, *, required: Iterable[str] = ()) -> None:
         self._entries = None if entry_points is None else tuple(entry_points)
-        self._required = tuple(dict.fromkeys(required))
+        self.required = tuple(required)
         self._loaded: dict[str, Model | PluginError] = {}
         self._left_out: dict[Found, PluginError] = {}
 
@@ -80,7 +80,7 @@ class Models:
 
     def _lacking(self) -> Iterator[tuple[str, PluginError]]:
         """The required extensions that are broken or not there, and what is wrong."""
-        for name in self._required:
+        for name in dict.fromkeys(self.required):
             ours = [one for one in self.found if one.kind == "extension" and one.name == name]
             broken = next((self._left_out[one] for one in ours if one in self._left_out), None)
             if broken is not None:
@@ -161,7 +161,7 @@ class Models:
 
     def _leave_out(self, one: Found, error: PluginError) -> None:
         self._left_out[one] = error
-        if one.name not in self._required:
+        if one.name not in self.required:
             _log.warning("%s; it is left out", error.message)
 
 
