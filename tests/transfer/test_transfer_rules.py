@@ -104,6 +104,11 @@ REFUSED = {
         ("guided_generation_foreground_labels", "labels_empty"),
     ),
     "chunk of 92": (asked(num_video_frames_per_chunk=92), ("num_video_frames_per_chunk", "chunk_size")),
+    "chunk of 29": (asked(num_video_frames_per_chunk=29), ("num_video_frames_per_chunk", "chunk_size")),
+    "picture on two GPUs": (
+        evolve(asked(given_input("video", "a.png", PICTURE), num_video_frames_per_chunk=1), gpus=2),
+        ("gpus", "picture_gpus"),
+    ),
     "picture of a video": (
         asked(num_video_frames_per_chunk=1),
         ("num_video_frames_per_chunk", "picture_or_video"),
@@ -183,6 +188,18 @@ WARNED = {
         ("image_context", "no_effect"),
     ),
     "sigma_max": (asked(sigma_max=80.0), ("sigma_max", "no_effect")),
+    "distilled with a negative prompt": (
+        asked(distilled=True, num_steps=4, negative_prompt="blurry"),
+        ("negative_prompt", "distilled_ignores"),
+    ),
+    "distilled with guidance": (
+        asked(distilled=True, num_steps=4, guidance=5),
+        ("guidance", "distilled_ignores"),
+    ),
+    "distilled with a guided mask": (
+        asked(given_input("guided_generation_mask"), distilled=True, num_steps=4),
+        ("guided_generation_mask", "distilled_ignores"),
+    ),
     "distilled at length": (
         asked(given_input("video", media=video(frames=94)), distilled=True, num_steps=4),
         ("distilled", "distilled_frames"),
@@ -242,6 +259,8 @@ def test_warns(name: str) -> None:
             asked(given_input("video", media=video(frames=188)), num_conditional_frames=0), id="two frames left"
         ),
         pytest.param(asked(edge_threshold="low"), id="threshold of a computed edge"),
+        pytest.param(asked(seed=2**80), id="any seed without sigma_max"),
+        pytest.param(asked(distilled=True, num_steps=4, guidance=3), id="distilled with the default said aloud"),
     ],
 )
 def test_is_in_order(request_: Request[Parameters]) -> None:
@@ -264,11 +283,11 @@ def test_a_misspelt_mask_is_told_with_the_nearest_control() -> None:
     assert "mask.edge" in problem.hint
 
 
-def test_the_chunk_is_told_with_its_neighbours() -> None:
-    [problem] = validate_inputs(asked(num_video_frames_per_chunk=92))
-    assert problem.hint == "choose 89 or 93"
-    [problem] = validate_inputs(asked(num_video_frames_per_chunk=2))
-    assert problem.hint == "choose 1 or 5"
+def test_what_sigma_max_brings_to_an_end() -> None:
+    codes = found(asked(sigma_max=80.0, distilled=True, num_steps=4))
+    assert ("sigma_max", "distilled_sigma", "error") in codes
+    codes = found(asked(sigma_max=80.0, seed=2**64))
+    assert ("seed", "seed_too_large", "error") in codes
 
 
 def test_before_the_parameters_are_read_only_the_rest_is_judged() -> None:

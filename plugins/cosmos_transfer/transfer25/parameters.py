@@ -74,7 +74,7 @@ class Parameters:
         None, ge=0, le=200, help="Starting noise. Taken and then ignored by version 1.5: it has no effect."
     )
     num_video_frames_per_chunk: int = parameter(
-        93, ge=1, unit="frames", help="Frames made at a time: 1 for a picture, else 4n+1."
+        93, ge=1, unit="frames", help="Frames made at a time: 93, or 1 for a picture."
     )
     num_conditional_frames: int = parameter(
         1, choices=(0, 1, 2), unit="frames", help="Frames that a chunk takes over from the one before."

@@ -13,16 +13,15 @@ from typing import Any
 from attrs import fields_dict
 
 from cosmos_core import Problem, Request
-from cosmos_transfer.transfer25.asked import Control, chunks_of, controls_of, frames_read
+from cosmos_transfer.transfer25.asked import Control, controls_of
 from cosmos_transfer.transfer25.media_rules import about_inputs, about_lengths
 from cosmos_transfer.transfer25.parameters import CONTROLS, Parameters, Settings
+from cosmos_transfer.transfer25.sampling_rules import about_sampling
 
 SAFE_GPUS = (1, 2, 4, 8)
 """Others may not divide 24 latent frames and the picture's height: `Split by width dimension is not ...`."""
 
 SEG_WORDS = 128
-DISTILLED_FRAMES = 93
-DISTILLED_STEPS = 4
 OLDEST = (1, 5)
 
 
@@ -37,8 +36,7 @@ def validate_inputs(request: Request[Parameters]) -> list[Problem]:
         problems += _about_masks(request, controls)
         problems += _about_style(request, controls)
         problems += _about_guided_generation(request)
-        problems += _about_chunks(request)
-        problems += _about_the_distilled_model(request, controls)
+        problems += about_sampling(request, controls)
         problems += _about_settings(request, controls)
         problems += about_lengths(request)
     return problems
@@ -281,77 +279,7 @@ def _about_guided_generation(request: Request[Parameters]) -> Iterator[Problem]:
         )
 
 
-def _about_chunks(request: Request[Parameters]) -> Iterator[Problem]:
-    """A short chunk is filled up by mirroring what there is but its last frame: of one frame, nothing.
-
-    That is the loop of `_pad_input_frames` in NVIDIA's `inference_pipeline.py`, which then never ends.
-    """
-    size = request.parameters.num_video_frames_per_chunk
-    overlap = request.parameters.num_conditional_frames
-    frames = frames_read(request)
-    if size % 4 != 1:
-        low = max(size - (size - 1) % 4, 1)
-        yield Problem(
-            field="num_video_frames_per_chunk",
-            message=f"the model makes 1, 5, 9, ... 93 frames at a time (4n+1), and {size} is none of these",
-            hint=f"choose {low} or {low + 4}",
-            code="chunk_size",
-        )
-    elif size == 1 and frames is not None and frames > 1:
-        yield Problem(
-            field="num_video_frames_per_chunk",
-            message=f"with 1 frame per chunk a single picture is made, and {frames} frames are read",
-            hint="set max_frames=1 for a picture, or num_video_frames_per_chunk=93 for the video",
-            code="picture_or_video",
-        )
-    elif size > 1 and frames == 1:
-        yield Problem(
-            field="num_video_frames_per_chunk",
-            message=f"one frame is read, and the toolkit would try forever to fill a chunk of {size} with it",
-            hint="set num_video_frames_per_chunk=1 for a picture",
-            code="picture_or_video",
-        )
-    elif frames is not None and frames > size > 1 and overlap == 0 and frames % size == 1:
-        yield Problem(
-            field="num_conditional_frames",
-            message=f"{frames} frames in chunks of {size} without overlap leave one frame for the last, and the "
-            "toolkit would try forever to fill a chunk with it",
-            hint=f"set num_conditional_frames=1, or max_frames={frames - 1}",
-            code="one_frame_left",
-        )
-
-
-# -- the distilled model, the place --------------------------------------------------------------------------
-
-
-def _about_the_distilled_model(request: Request[Parameters], controls: tuple[Control, ...]) -> Iterator[Problem]:
-    parameters = request.parameters
-    if not parameters.distilled:
-        return
-    others = [control.name for control in controls if control.name != "edge"]
-    if others:
-        yield Problem(
-            field="distilled",
-            message=f"the distilled model knows the edge control only, and {', '.join(others)} is used too",
-            hint="use edge alone, or leave out distilled",
-            code="distilled_edge_only",
-        )
-    if parameters.num_steps != DISTILLED_STEPS:
-        yield Problem(
-            field="num_steps",
-            message=f"the distilled model is made for {DISTILLED_STEPS} steps, not {parameters.num_steps}",
-            hint=f"--set num_steps={DISTILLED_STEPS}",
-            code="distilled_steps",
-        )
-    frames = frames_read(request)
-    if frames is not None and frames > DISTILLED_FRAMES:
-        yield _warning(
-            "distilled",
-            f"the distilled model is made for {DISTILLED_FRAMES} frames, and {frames} are read in "
-            f"{chunks_of(request)} chunks",
-            f"--set max_frames={DISTILLED_FRAMES}",
-            "distilled_frames",
-        )
+# -- the place ---------------------------------------------------------------------------------------------
 
 
 def _about_settings(request: Request[Parameters], controls: tuple[Control, ...]) -> Iterator[Problem]:
