@@ -8,7 +8,8 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from cosmos_core.cli.screen import put, say, width_of
+from cosmos_core.cli.neutral import neutral, painted
+from cosmos_core.cli.screen import say, width_of
 
 if TYPE_CHECKING:
     from cosmos_core.runs.frames import Encoding, OnEncoding
@@ -53,9 +54,9 @@ class _InPlace:
         words = f"{at.stage} {PurePath(at.pattern).name}  {at.done}/{at.count}"[:width]
         if at.done == at.count:
             words = f"{_whole(at)}\n" if at.stage == "encoding" else ""
-        sys.stderr.write("\r\x1b[K")  # ours to steer with, unlike what is told of
-        put(words, sys.stderr)
-        sys.stderr.flush()
+        screen = painted(sys.stderr)
+        screen.write("\r\x1b[K" + neutral(words))  # ours to steer with, unlike what is told of
+        screen.flush()
 
 
 def _whole(at: Encoding) -> str:

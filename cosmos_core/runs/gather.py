@@ -131,7 +131,7 @@ class _Gathering:
 
     def _refuse_needless(self, said: Mapping[str, Fraction], slots: set[str]) -> None:
         for slot in said:
-            if slot not in slots and (slot or not slots):
+            if slot not in slots and (slot or not (slots or self.problems)):  # what is not found may have been one
                 what = f"{slot} is no image sequence" if slot else "there is no image sequence"
                 self._problem("input_fps", what, "leave it out: a video has its own rate", "no_sequence")
 

@@ -133,6 +133,7 @@ def test_a_rate_for_nothing_is_refused(api: Cosmos, frames: Path, tmp_path: Path
     assert problems_of(api, {"video": clip}, input_fps=24) == {"input_fps": "there is no image sequence"}
     found = problems_of(api, {"video": frames}, input_fps={"": 24, "depht": 12})
     assert found == {"input_fps": "depht is no image sequence"}
+    assert list(problems_of(api, {"video": tmp_path / "gone"}, input_fps=24)) == ["video"]
     assert problems_of(api, {"video": frames}, input_fps="fast") == {"input_fps": "'fast' is not a frame rate"}
 
 
