@@ -138,7 +138,10 @@ class Config:
     def simulator(self) -> Target:
         """The built-in target that plays every toolkit by its stand-in, on this machine."""
         return self.targets.get(SIMULATOR) or Target(
-            name=SIMULATOR, work_dir=str(self.home / SIMULATOR), simulated=True
+            name=SIMULATOR,
+            work_dir=str(self.home / SIMULATOR),
+            lock_dir=str(self.home / SIMULATOR / "line"),
+            simulated=True,
         )
 
     def target(self, name: str | None, *, may_simulate: bool = True) -> Target:
@@ -280,6 +283,8 @@ class _Reader:
         here = simulated or not table.get("host")
         if here:
             table.setdefault("work_dir", str(self.home / (SIMULATOR if simulated else "work")))
+        if simulated:
+            table.setdefault("lock_dir", str(self.home / SIMULATOR / "line"))  # nobody else waits there
         base = self._base if here else None
         flat = self._read(
             _TargetTable,

@@ -51,26 +51,35 @@ def plain(value: Any) -> Any:
     return value
 
 
-def eta_s(run: RunRecord) -> float | None:
-    """Seconds that the model's work will still take at its pace so far; None while that cannot be said."""
-    progress = run.progress
-    if run.ended or progress is None or progress.stage != "inference" or run.started_at is None:
-        return None
-    if not progress.percentage:
-        return None
-    spent = (progress.timestamp - run.started_at).total_seconds()
-    return round(max(0.0, spent * (100 - progress.percentage) / progress.percentage), 1)
+_WORTH_PERCENT, _WORTH_S = 2.0, 10.0
+_LAST_PERCENT = 90.0  # from then on results are decoded, checked and written, at a pace of its own
 
 
-def progress_document(run: RunRecord) -> Document | None:
-    """The latest progress of a run, or None before there is any."""
+def eta_s(run: RunRecord, now: datetime | None = None) -> float | None:
+    """Seconds that the model's work will still take at its pace since its first step, from its last progress on or
+    from `now`; None while that is not worth saying. All moments are by the clock of who read the log.
+    """
+    progress, first = run.progress, run.first_step
+    if run.status != "running" or run.paused or progress is None or first is None or progress.stage != "inference":
+        return None
+    gained = (progress.percentage or 0.0) - (first.percentage or 0.0)
+    spent = (progress.timestamp - first.timestamp).total_seconds()
+    if gained < _WORTH_PERCENT or spent < _WORTH_S or (progress.percentage or 0.0) >= _LAST_PERCENT:
+        return None
+    left = spent * (100 - (progress.percentage or 0.0)) / gained
+    left -= (now - progress.timestamp).total_seconds() if now else 0.0
+    return round(left, 1) if left > 0 else None
+
+
+def progress_document(run: RunRecord, now: datetime | None = None) -> Document | None:
+    """The latest progress of a run, or None before there is any; the time left is from then or from `now` on."""
     if run.progress is None:
         return None
     return {
         "stage": run.progress.stage,
         "percentage": plain(run.progress.percentage),
         "message": run.progress.message,
-        "eta_s": eta_s(run),
+        "eta_s": eta_s(run, now),
     }
 
 
@@ -105,7 +114,7 @@ def run_document(run: RunRecord, prompt: PromptRecord | None = None) -> Document
         },
         "metadata": plain(run.metadata),
         "warnings": list(run.warnings),
-        "progress": progress_document(run),
+        "progress": progress_document(run, datetime.now(UTC)),
         "queue": queue_document(run),
         "paused": None if run.paused is None else {"since": rfc3339(run.paused.since), "reason": run.paused.reason},
         "cancel_requested_at": rfc3339(run.cancel_requested_at),

@@ -43,37 +43,32 @@ def carry_out(cosmos: Cosmos, runs: Sequence[RunRecord], *, detach: bool, progre
 def foreground(cosmos: Cosmos, runs: Sequence[RunRecord], move: Move, *, progress: str | None, as_json: bool) -> int:
     """Move runs to their ends, with progress, and answer the exit code.
 
-    Those that are simulated take their turns, so as not to drown this machine; the others go at the same time: it is
-    the hosts' GPUs that they wait for.
+    All go at the same time: it is the targets' GPUs that they wait for.
     """
     ended: dict[str, RunRecord] = {}
     shown = progress_of(progress)
-    turns = [[run] for run in runs if run.simulated]
-    together = [run for run in runs if not run.simulated]
-    for some in (*([together] if together else []), *turns):
-        try:
-            with shown:
-                for run in some if len(some) > 1 else ():  # in order: who was asked for first waits first for a GPU
-                    if run.status == "pending":
-                        cosmos.start(run.id, shown.update)
-                for run in each(some, lambda run: move(cosmos.store.run(run.id), shown)):
-                    ended[run.id] = run
-                    shown.done(run)
-                    if not as_json and len(some) > 1 and run.ended:
-                        tell_end(cosmos, run)
-        except KeyboardInterrupt:
-            going = [run for run in some if run.id not in ended]
-            code = _interrupted(cosmos, going, [run for run in runs if run.id not in ended and run not in going])
-            if as_json:
-                print_json(documents([ended.get(run.id) or cosmos.store.run(run.id) for run in runs]))
-            return code
-        if not as_json and len(some) == 1 and ended[some[0].id].ended:
-            tell_end(cosmos, ended[some[0].id])
+    try:
+        with shown:
+            for run in runs if len(runs) > 1 else ():  # in order: who was asked for first waits first for a GPU
+                if run.status == "pending":
+                    cosmos.start(run.id, shown.update)
+            for run in each(runs, lambda run: move(cosmos.store.run(run.id), shown)):
+                ended[run.id] = run
+                shown.done(run)
+                if not as_json and len(runs) > 1 and run.ended:
+                    tell_end(cosmos, run)
+    except KeyboardInterrupt:
+        code = _interrupted(cosmos, [run for run in runs if run.id not in ended])
+        if as_json:
+            print_json(documents([ended.get(run.id) or cosmos.store.run(run.id) for run in runs]))
+        return code
     done = [ended[run.id] for run in runs]
     if as_json:
         print_json(documents(done))
-    else:
-        print_paused([run for run in done if not run.ended])
+        return exit_code(done)
+    if len(done) == 1 and done[0].ended:  # the bar is gone by now
+        tell_end(cosmos, done[0])
+    print_paused([run for run in done if not run.ended])
     return exit_code(done)
 
 
@@ -128,13 +123,11 @@ def _tail(cosmos: Cosmos, run: RunRecord, lines: int = 6) -> tuple[str, ...]:
     return tuple(line for line in text.split("\n") if line.strip())[-lines:]
 
 
-def _interrupted(cosmos: Cosmos, going: Sequence[RunRecord], left: Sequence[RunRecord]) -> int:
+def _interrupted(cosmos: Cosmos, going: Sequence[RunRecord]) -> int:
     """The first Ctrl-C lets go of the runs; a second one within two seconds cancels, as soon as it may come."""
     try:
         for run in going:
             _tell_detached(cosmos.store.run(run.id))
-        for run in left:
-            say(f"not looked at: {run.id} ({run.status})", sys.stderr)
         say(f"Ctrl-C again within two seconds cancels {'it' if len(going) == 1 else 'them'}.", sys.stderr)
         time.sleep(_SECOND_THOUGHTS_S)
     except KeyboardInterrupt:

@@ -61,6 +61,7 @@ class _Line:
 
     stage: str
     percentage: float
+    message: str
     at: float
 
 
@@ -74,14 +75,16 @@ class Plain(Progress):
     def update(self, run: RunRecord) -> None:
         stage = stage_of(run)
         percentage = (run.progress.percentage if run.progress else None) or 0.0
+        message = run.progress.message if run.progress else ""
         now = time.monotonic()
         with self._one_at_a_time:
             said = self._said.get(run.id)
             if said is not None and said.stage == stage:
                 further = percentage - said.percentage >= _LINE_EVERY_PERCENT
-                if not further and (now - said.at < _LINE_EVERY_S or percentage == said.percentage):
+                news = (percentage, message) != (said.percentage, said.message)
+                if not further and (now - said.at < _LINE_EVERY_S or not news):
                     return
-            self._said[run.id] = _Line(stage, percentage, now)
+            self._said[run.id] = _Line(stage, percentage, message, now)
             say(_words(run), sys.stderr)
             sys.stderr.flush()
 

@@ -23,11 +23,12 @@ from cosmos_core.runs.plan import config_of
 from cosmos_core.runs.reasons import docker_away, loss, refusal, silent
 from cosmos_core.runs.secrets import secrets_of
 from cosmos_core.runs.stage import stage, survey
+from cosmos_core.runs.teller import Teller
 from cosmos_core.runs.transfer import Transfer
 from cosmos_core.runs.watch import Watch
 from cosmos_core.runs.work import Work, work_of
 from cosmos_core.store import Store
-from cosmos_core.store.records import UNBEGUN, Paused, ProgressRecord, Queue, RunRecord, Status
+from cosmos_core.store.records import UNBEGUN, Paused, Queue, RunRecord, Status
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.host import Host, Span
 from cosmos_core.targets.jobdir import Evidence, JobDir
@@ -38,13 +39,7 @@ OnChange = Callable[[RunRecord], None]
 
 _START_S = 30.0
 _CLOSELY_S = 2.0
-_TICK_S = 10.0  # one step of many, within the same percent, is written down as often
 _PATIENCE_S = 1.0  # who launches is told that it waits only where it really does
-
-
-def _shown(row: ProgressRecord) -> tuple[str, int | None, str]:
-    """What of a row a reader can tell from the next."""
-    return row.stage, None if row.percentage is None else int(row.percentage), row.message
 
 
 class Journey:
@@ -77,9 +72,7 @@ class Journey:
         self.host: Host = hosts.of(target)
         self.rounds = hosts.rounds(target)
         self._work: Work | None = None
-        self._shown = None if run.progress is None else _shown(run.progress)
-        self._fraction: float | None = None
-        self._remembered = float("-inf")  # when progress was last written down
+        self._teller = Teller(store, run)
 
     def go(self) -> RunRecord:
         """Step by step to the end, or as far as was asked."""
@@ -167,19 +160,11 @@ class Journey:
         self.on_change(self.run)
 
     def _progress(self, stage: str, fraction: float | None, message: str) -> None:
-        percentage = None if fraction is None else round(min(max(fraction, 0.0), 1.0) * 100, 1)
-        row = ProgressRecord(timestamp=datetime.now(UTC), stage=stage, percentage=percentage, message=message)
-        shown, before = _shown(row), self._shown
-        if shown == before:
+        told = self._teller.tell(self.run, stage, fraction, message)
+        if told is None:
             return
-        self._shown = shown
         self.got_further |= fraction is not None or stage == "inference"  # to begin once more is no way further
-        ticks = before is not None and shown[:2] == before[:2] and fraction != self._fraction
-        self._fraction = fraction
-        if not ticks or time.monotonic() - self._remembered > _TICK_S:
-            self.store.add_progress(self.run.id, row)
-            self._remembered = time.monotonic()
-        self.run = evolve(self.run, progress=row)
+        self.run = told
         self.on_change(self.run)
 
     def _on_the_way(self, stage: str, share: float | None, words: str) -> None:
@@ -263,6 +248,8 @@ class Journey:
 
     def _gpus(self) -> dict[str, Any]:
         """Which GPUs the job was given, for the run's provenance."""
+        if self.run.simulated:
+            return {}
         (given,) = self.host.read([Span(self.jobdir.at("gpus"))])
         if not given:
             return {}

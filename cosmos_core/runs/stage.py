@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -89,8 +90,10 @@ def _version(host: Host, toolkit: Toolkit, repo: str | None) -> str | None:
 def _our_gpus(work: Work, host: Host) -> tuple[int, ...] | None:
     """The GPUs that the job may use. Raises TargetUnusable where it wants more than there are."""
     target, wanted = work.config.target, work.command.resources.gpus
-    if target.simulated or wanted == 0 or target.gpus == 0:
+    if wanted == 0 or target.gpus == 0:
         return None
+    if target.simulated and target.gpus is None:  # one job at a time, so as not to drown this machine
+        return tuple(range(wanted)) if shutil.which("flock") else None  # macOS has none, and needs no line
     if target.gpus is None:
         count = count_gpus(host)
         if count is None and target.runtime == "docker":

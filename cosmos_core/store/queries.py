@@ -51,6 +51,11 @@ def runs(c: Connection, query: Select[Any]) -> list[RunRecord]:
         parents.setdefault(row.run_id, []).append(link)
     newest = select(func.max(p.id)).where(p.run_id.in_(ids)).group_by(p.run_id)
     progress = {row.run_id: progress_of(row) for row in c.execute(select(t.progress).where(p.id.in_(newest)))}
+    running = [row.id for row in rows if row.status == "running"]
+    steps = and_(p.run_id.in_(running), p.stage == "inference", p.percentage > 0)
+    oldest = select(func.min(p.id)).where(steps).group_by(p.run_id)
+    first = c.execute(select(t.progress).where(p.id.in_(oldest))) if running else ()
+    first_steps = {row.run_id: progress_of(row) for row in first}
     return [
         run_of(
             row,
@@ -58,6 +63,7 @@ def runs(c: Connection, query: Select[Any]) -> list[RunRecord]:
             artifacts=artifacts.get(row.id, ()),
             parents=parents.get(row.id, ()),
             progress=progress.get(row.id),
+            first_step=first_steps.get(row.id),
         )
         for row in rows
     ]

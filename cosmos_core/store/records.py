@@ -195,6 +195,7 @@ class RunRecord:
     artifacts: tuple[Artifact, ...] = ()
     parents: tuple[Link, ...] = ()
     progress: ProgressRecord | None = None  # the latest
+    first_step: ProgressRecord | None = None  # while it runs: the first that told of a share of the model's work
 
     @property
     def ended(self) -> bool:

@@ -104,6 +104,7 @@ def run_of(
     artifacts: Iterable[Artifact],
     parents: Iterable[Link],
     progress: ProgressRecord | None,
+    first_step: ProgressRecord | None,
 ) -> RunRecord:
     """A run from its rows."""
     columns = dict(row._mapping)
@@ -121,6 +122,7 @@ def run_of(
         artifacts=tuple(artifacts),
         parents=tuple(parents),
         progress=progress,
+        first_step=first_step,
     )
 
 

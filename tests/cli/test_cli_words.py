@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cosmos_core.cli.kinds import Duration, Moment
 from cosmos_core.cli.screen import one_line, size, span, when
 from cosmos_core.documents import eta_s, plain, rfc3339, run_document
-from cosmos_core.store.records import ProgressRecord, RunRecord
+from cosmos_core.store.records import Paused, ProgressRecord, RunRecord
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -89,15 +89,50 @@ def test_anything_a_plugin_answers_can_be_shown_as_json(value):
     json.loads(json.dumps(plain(value), allow_nan=False))
 
 
-@given(st.floats(0.1, 99.9), st.integers(1, 10_000))
-def test_time_left_follows_the_pace(percentage, spent):
-    run = RunRecord(
-        id="rs_a", prompt_id="ps_a", model_type="m", status="running", target="t", toolkit="k", created_at=NOW,
-        started_at=NOW,
-        progress=ProgressRecord(
-            timestamp=NOW + timedelta(seconds=spent), stage="inference", percentage=percentage
-        ),
+def stepping(first, latest, spent, **changes):
+    """A run whose model took so many seconds from one share of its work to another, after an hour of loading."""
+    begun = NOW + timedelta(hours=1)
+    return RunRecord(
+        **{
+            "id": "rs_a", "prompt_id": "ps_a", "model_type": "m", "status": "running", "target": "t", "toolkit": "k",
+            "created_at": NOW, "started_at": NOW,
+            "first_step": ProgressRecord(timestamp=begun, stage="inference", percentage=first),
+            "progress": ProgressRecord(
+                timestamp=begun + timedelta(seconds=spent), stage="inference", percentage=latest
+            ),
+        } | changes
     )  # fmt: skip
 
-    assert math.isclose(eta_s(run), spent * (100 - percentage) / percentage, abs_tol=0.06)
-    assert run_document(run)["progress"]["eta_s"] == eta_s(run)
+
+@given(st.floats(0.1, 80.0), st.floats(2.1, 9.0), st.integers(10, 10_000))
+def test_time_left_follows_the_pace_since_the_first_step(first, gained, spent):
+    run = stepping(first, first + gained, spent)
+
+    assert math.isclose(eta_s(run), spent * (100 - first - gained) / gained, rel_tol=1e-6, abs_tol=0.06)
+    later = eta_s(run, run.progress.timestamp + timedelta(seconds=1))
+    assert later is None or math.isclose(later, eta_s(run) - 1, abs_tol=0.11)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        stepping(3.0, 3.0, 0),  # one step: no pace yet
+        stepping(3.0, 4.0, 600),  # too little of it
+        stepping(3.0, 60.0, 2),  # too short a while
+        stepping(3.0, 60.0, -60),  # a clock that was set back
+        stepping(3.0, 90.0, 600),  # what comes last has another pace
+        stepping(3.0, 60.0, 600, first_step=None),
+        stepping(3.0, 60.0, 600, status="downloading"),
+        stepping(3.0, 60.0, 600, status="completed"),
+        stepping(3.0, 60.0, 600, paused=Paused(since=NOW, reason="the host is away")),
+    ],
+)
+def test_time_left_is_not_told_before_it_is_worth_saying(run):
+    assert eta_s(run) is None
+
+
+def test_a_run_that_was_due_long_ago_has_no_time_left():
+    """What is stored is as old as the last look."""
+    run = stepping(3.0, 60.0, 600)
+    assert eta_s(run, run.progress.timestamp + timedelta(hours=1)) is None
+    assert run_document(run)["progress"]["eta_s"] is None

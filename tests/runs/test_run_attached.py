@@ -44,6 +44,23 @@ def test_detached_and_followed_by_another_process(home: Home, monkeypatch: pytes
     assert any(0 < percentage < 100 for percentage in seen)
 
 
+def test_the_simulator_has_a_line_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
+    cosmos = home.cosmos()
+    first = cosmos.start(home.store_run(cosmos).id)
+    second = cosmos.start(home.store_run(cosmos, gpus=2).id)
+    assert (first.status, second.status) == ("running", "queued")
+    assert second.queue
+    assert second.queue.ahead == 0
+    (simulator,) = cosmos.status()
+    assert [run.id for run in simulator.running] == [first.id]
+    assert [run.id for run in simulator.waiting] == [second.id]
+    cosmos.cancel(first.id)
+    until(lambda: cosmos.mover.go_on(second.id, "now").status == "running")
+    assert "gpus" not in cosmos.store.run(second.id).metadata  # it has none
+    cosmos.cancel(second.id)
+
+
 def test_looking_often_tells_progress_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks again reads the log from its start again, and remembers nothing twice."""
     monkeypatch.setenv("STANDIN_STEP_SECONDS", "0.15")

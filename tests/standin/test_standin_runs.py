@@ -16,6 +16,8 @@ import pytest
 from playing import SCRIPT, Make, Player, decode, make_clip, make_image
 from small_media import trimmed, video
 
+from cosmos_transfer.standin.work import told
+
 LINE = re.compile(r"\[\d\d-\d\d \d\d:\d\d:\d\d\|(INFO|WARNING|SUCCESS|CRITICAL|DEBUG)\|[^|:]+:\d+:\w+\] .+")
 BAR = re.compile(r"Generating samples:\s+(\d+)%\|.*?\|\s*(\d+)/(\d+)")
 
@@ -75,7 +77,7 @@ def test_another_seed_or_prompt_gives_another_tint(player: Player, sample: Make,
 
 def test_lines_and_bars_are_those_of_the_toolkit(player: Player, sample: Make) -> None:
     played = player.play([sample(), sample(name="b")], STANDIN_STEP_SECONDS="0.06")
-    lines = played.out.splitlines()
+    lines = [line for line in played.out.splitlines() if not line.startswith("@cosmos ")]
     assert all(LINE.fullmatch(line) for line in lines)
     assert played.text("console.log").splitlines() == lines
     in_order = [
@@ -304,3 +306,13 @@ def test_it_needs_nothing_of_ours(player: Player, sample: Make) -> None:
 
     done = subprocess.run([sys.executable, "-I", "-c", probe, str(player.pyz)], capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+def test_where_encoding_takes_long_it_is_said_that_nothing_else_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(told(iter("abc"), 3, every=0)) == list("abc")  # type: ignore[arg-type]
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line.removeprefix("@cosmos "))["message"] for line in lines] == [
+        f"encoding {number}/3, no model runs" for number in (1, 2, 3)
+    ]
+    assert list(told(iter("abc"), 3, every=60)) == list("abc")  # type: ignore[arg-type]
+    assert capsys.readouterr().out == ""

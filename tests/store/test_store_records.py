@@ -163,7 +163,9 @@ def test_a_run_comes_back_as_it_was(
     for row in rows:
         shared_store.add_progress(run.id, row)
     latest = rows[-1] if rows else None
-    assert shared_store.run(run.id) == evolve(run, artifacts=artifacts, progress=latest)
+    steps = (row for row in rows if row.stage == "inference" and (row.percentage or 0) > 0)
+    first = next(steps, None) if run.status == "running" else None
+    assert shared_store.run(run.id) == evolve(run, artifacts=artifacts, progress=latest, first_step=first)
     assert shared_store.progress(run.id) == rows
 
 

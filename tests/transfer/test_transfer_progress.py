@@ -62,9 +62,11 @@ def test_a_run_from_start_to_end() -> None:
         "the edge control is there",
         "sampling 0/35",
     ]
-    assert words[-3:] == ["sampling 35/35", "checking the result", "saved"]
+    assert words[-4:] == ["sampling 34/35", "decoding what was sampled", "checking the result", "saved"]
     by_words = {one.message: one.fraction for one in progress}
-    assert by_words["sampling 7/35"] == 0.2
+    assert by_words["sampling 7/35"] == 0.18
+    assert by_words["the edge control is there"] == 0.0
+    assert [by_words[stage] for stage in words[-3:]] == [0.9, 0.94, 1.0]
     assert by_words["saved"] == 1.0
     assert max(one.fraction or 0 for one in progress[:-1]) < 1
     assert all(one.request == "rs_1" and one.doomed is None for one in progress)
@@ -73,37 +75,38 @@ def test_a_run_from_start_to_end() -> None:
 def test_chunks_are_counted_by_their_bars() -> None:
     read = reader(of_frames(185))  # 93 and 92 more: two chunks
     progress = told(read, *(bar(step, 4) for _ in range(2) for step in range(5)))
-    assert [one.fraction for one in progress] == [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 0.99]
+    assert [one.fraction for one in progress] == [round(0.9 * n / 8, 4) for n in range(9)]
     assert progress[2].message == "chunk 1/2, sampling 2/4"
-    assert progress[-1].message == "chunk 2/2, sampling 4/4"
+    assert progress[-2].message == "chunk 2/2, sampling 3/4"
+    assert progress[-1].message == "decoding what was sampled"
 
 
 def test_chunks_are_counted_where_bars_do_not_begin_at_zero() -> None:
     read = reader(of_frames(185))
     progress = told(read, *(bar(step, 4) for _ in range(2) for step in range(1, 5)))
-    assert [one.fraction for one in progress] == [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 0.99]
+    assert [one.fraction for one in progress] == [round(0.9 * n / 8, 4) for n in range(1, 9)]
 
 
 def test_every_rank_has_a_bar_of_its_own() -> None:
     read = reader(of_frames(185, gpus=2))
     first = told(read, bar(0, 4), bar(0, 4), *(bar(step, 4) for step in range(1, 4) for _ in range(2)), bar(4, 4))
-    assert first[-1].fraction == 0.5
+    assert first[-1].fraction == 0.45
     # one rank has begun the second chunk, the other still ends the first
     assert told(read, bar(0, 4), bar(4, 4)) == []
     second = told(read, bar(0, 4), bar(1, 4), bar(1, 4))
-    assert [one.fraction for one in second] == [0.625]
+    assert [one.fraction for one in second] == [0.5625]
 
 
 def test_a_chunk_that_the_log_names_is_believed() -> None:
     read = reader(of_frames(185))
     [progress] = told(read, message("Generating chunk 2/2"), bar(2, 4))
-    assert progress.fraction == 0.75
+    assert progress.fraction == 0.675
 
 
 def test_a_message_behind_a_bar_is_read_too() -> None:
     read = reader(of_frames(93))
     [progress] = told(read, bar(35) + message("Running guardrail check on video..."))
-    assert (progress.message, progress.fraction) == ("checking the result", 0.99)
+    assert (progress.message, progress.fraction) == ("checking the result", 0.94)
 
 
 def test_each_request_of_a_batch_has_its_own_fraction() -> None:
@@ -117,9 +120,28 @@ def test_each_request_of_a_batch_has_its_own_fraction() -> None:
         bar(7),
     )
     assert [(one.request, one.fraction) for one in progress] == [
-        ("rs_a", 0.0), ("rs_a", 0.99), ("rs_a", 1.0), ("rs_b", 0.0), ("rs_b", 0.2),
+        ("rs_a", 0.0), ("rs_a", 0.9), ("rs_a", 1.0), ("rs_b", 0.0), ("rs_b", 0.18),
     ]  # fmt: skip
     assert progress[3].message == "sample 2 of 2"
+
+
+def test_what_comes_after_sampling_has_its_share_and_words() -> None:
+    read = reader(of_frames(93))
+    progress = told(
+        read,
+        bar(35),
+        message("edge control video saved to /job/outputs/rs_1_control_edge.mp4"),
+        message("Running guardrail check on video..."),
+        message("Passed guardrail on generated video", "SUCCESS"),
+        message("Generated video saved to /job/outputs/rs_1.mp4", "SUCCESS"),
+    )
+    assert [(one.fraction, one.message) for one in progress] == [
+        (0.9, "decoding what was sampled"),
+        (0.92, "the edge control is there"),
+        (0.94, "checking the result"),
+        (0.97, "the result passed the safety check, encoding it"),
+        (1.0, "saved"),
+    ]
 
 
 def test_a_blocked_prompt_dooms_a_job_on_several_gpus_only() -> None:

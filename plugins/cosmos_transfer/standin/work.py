@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,4 +83,15 @@ class Work:
         elif path.suffix == ".jpg":
             media.write_still(path, next(content))
         else:
-            media.write_video(path, content, self._fps)
+            media.write_video(path, told(content, self._frames), self._fps)
+
+
+def told(content: Iterator[Picture], frames: int, every: float = 1.0) -> Iterator[Picture]:
+    """The pictures; where they take long, it is said every so many seconds that nothing but encoding goes on."""
+    said = time.monotonic()
+    for number, picture in enumerate(content, start=1):
+        yield picture
+        if time.monotonic() - said >= every:
+            said = time.monotonic()
+            sys.stdout.write(f"@cosmos {json.dumps({'message': f'encoding {number}/{frames}, no model runs'})}\n")
+            sys.stdout.flush()
