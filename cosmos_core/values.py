@@ -91,16 +91,28 @@ class ModelInfo:
 
 @frozen(kw_only=True)
 class Media:
-    """What a look into a media file showed. Sizes in pixels as displayed (`rotation` applied)."""
+    """What a look into a media file showed. Sizes in pixels as displayed (`rotation` applied).
+
+    None: not known, or not for this kind.
+    """
 
     kind: str  # video image tensor json text unknown
     width: int | None = None
     height: int | None = None
     frames: int | None = None  # decoded and counted, not what the header says
-    fps: float | None = None
+    fps: float | None = None  # on average
     pixel: str | None = None  # pixel format, ffmpeg's name
     codec: str | None = None
     rotation: int | None = None  # degrees clockwise the player has to turn the stored picture
+    nominal_fps: float | None = None  # ffmpeg's guess at the rate that was meant; other than `fps`: it varies
+    promised: int | None = None  # frames by the header; other than `frames`: trimmed without re-encoding, or damaged
+    sound: bool | None = None
+    hdr: str | None = None  # PQ or HLG
+    interlaced: bool | None = None
+    pixel_aspect: float | None = None  # width of a pixel by its height; 1 where pixels are square
+    array: str | None = None  # name of the array in an .npz
+    shape: tuple[int, ...] | None = None  # of that array
+    dtype: str | None = None  # of that array, NumPy's name: |u1
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 from attrs import frozen
 
 from cosmos_core.errors import TargetUnusable
-from cosmos_core.media import probe_header
+from cosmos_core.media import outdated, probe_header
 from cosmos_core.store import Store
 from cosmos_core.targets.host import Host, Span
 from cosmos_core.values import Media
@@ -24,6 +24,7 @@ class FarFile:
     bytes: int
     media: Media
     why: str = ""
+    hint: str = ""
 
 
 def look_at(host: Host, target: str, path: str, store: Store | None) -> FarFile:
@@ -34,9 +35,11 @@ def look_at(host: Host, target: str, path: str, store: Store | None) -> FarFile:
     there = host.stat([path]).get(path)
     if there is None or there.is_dir:
         raise FileNotFoundError("is a folder" if there else "does not exist")
+    if not there.is_file:  # `sha256sum` of /dev/zero has no end, and a pipe waits for its writer
+        raise FileNotFoundError("is a device, a pipe or a socket")
     key = (f"{target}:{path}", there.bytes, there.mtime_ns, 0)
     remembered = store.digest(*key) if store else None
-    if remembered is not None and remembered[1] is not None:
+    if remembered is not None and remembered[1] is not None and not outdated(remembered[1]):
         return FarFile(sha256=remembered[0], bytes=there.bytes, media=remembered[1])
     asked = host.run(("sha256sum", "--", path))
     if asked.exit_code:
@@ -45,7 +48,7 @@ def look_at(host: Host, target: str, path: str, store: Store | None) -> FarFile:
     looked = probe_header(cast("BinaryIO", io.BufferedReader(_FarBytes(host, path, there.bytes), _BLOCK)), path)
     if store and looked.media.kind != "unknown":
         store.remember_digest(*key, sha256=digest, media=looked.media)
-    return FarFile(sha256=digest, bytes=there.bytes, media=looked.media, why=looked.why)
+    return FarFile(sha256=digest, bytes=there.bytes, media=looked.media, why=looked.why, hint=looked.hint)
 
 
 class _FarBytes(io.RawIOBase):

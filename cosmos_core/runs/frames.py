@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -11,14 +13,15 @@ from typing import Literal
 
 from attrs import frozen
 
+from cosmos_core.media import Probe
 from cosmos_core.sequences import BadSequence, Sequence, fault, find, some
 from cosmos_core.sequences.encoding import RECIPE, OnFrame, encode
 from cosmos_core.store import Store
 from cosmos_core.store.records import FramesRecord, InputRecord
 from cosmos_core.values import Media, Problem
 
-Look = Callable[[Path], tuple[str, Media, str]]
-"""Digest and media of a file, and why it is none."""
+Look = Callable[[Path], tuple[str, Probe]]
+"""Digest of a file, and what a look into it showed."""
 
 
 @frozen(kw_only=True)
@@ -151,8 +154,8 @@ class Frames:
         """Digest and media of a video that is there with all its frames."""
         if not path.is_file():
             return None
-        sha256, media, _ = self.look(path)
-        return (sha256, media) if media.frames == frames.count else None
+        sha256, looked = self.look(path)
+        return (sha256, looked.media) if looked.media.frames == frames.count else None
 
     def _tell(
         self, pattern: str, stage: Literal["reading", "checking", "encoding"], count: int, fps: float = 0.0
@@ -179,6 +182,9 @@ def _key(frames: FramesRecord) -> str:
 def _stamp(sequence: Sequence) -> list[tuple[str, int, int, int]]:
     """What changes with any of the pictures."""
     stats = [(file.name, file.stat()) for file in sequence.files]
+    for file, found in zip(sequence.files, (found for _, found in stats), strict=True):
+        if not stat.S_ISREG(found.st_mode):  # a pipe would make us wait for its writer
+            raise OSError(errno.EINVAL, "it is no plain file", str(file))
     return [(name, s.st_size, s.st_mtime_ns, s.st_ino) for name, s in stats]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shlex
+import stat
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -13,7 +15,7 @@ from attrs import evolve, frozen
 
 from cosmos_core.config import SIMULATOR, Config, Target
 from cosmos_core.errors import CosmosError, NotFound
-from cosmos_core.media import probe
+from cosmos_core.media import Probe, outdated, probe
 from cosmos_core.parameters import nearest
 from cosmos_core.paths import expanded
 from cosmos_core.runs.far import look_at
@@ -23,7 +25,7 @@ from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.cache import cached_path
-from cosmos_core.values import Media, Problem
+from cosmos_core.values import Problem
 
 _OF_A_RUN = re.compile(r"(?P<run>rs_[a-z0-9]+|@last(?:~[0-9]+)?)(?::(?P<name>.+))?")
 _ON_A_TARGET = re.compile(r"(?P<target>[A-Za-z0-9][\w.@-]*):(?P<path>/.*)")
@@ -97,7 +99,7 @@ class Refs:
         if record.frames is not None:
             return self.frames.changed(record)
         try:
-            digest, _, _ = self._looked_at(Path(record.path))
+            digest, _ = self._looked_at(Path(record.path))
         except OSError:
             return "is gone"
         return None if record.sha256 in (None, digest) else "has changed since its prompt was stored"
@@ -107,14 +109,17 @@ class Refs:
         if path.is_dir():
             raise BadRef(f"{ref} is a folder, and this takes a file", "name the file in it", "not_a_file")
         try:
-            digest, media, why = self._looked_at(path)
+            if other := _no_plain_file(path.stat()):
+                raise BadRef(f"{ref} is {other}, and this takes a file", "write it to a file first", "not_a_file")
+            digest, looked = self._looked_at(path)
             size = path.stat().st_size
         except FileNotFoundError:
             raise BadRef(f"{ref} does not exist", _what_is_there(path), "no_such_file") from None
         except OSError as error:
             raise BadRef(f"{ref} cannot be read: {error.strerror}", "check its permissions", "unreadable") from None
+        media = looked.media
         if media.kind == "unknown":
-            raise BadRef(f"{ref} cannot be read as media: {why}", "give a file that plays: mp4, png, jpg", "unreadable")
+            raise BadRef(f"{ref} cannot be read as media: {looked.why}", looked.hint, "unreadable")
         return InputRecord(slot=slot, ref=ref, name=path.name, path=str(path), sha256=digest, bytes=size, media=media)
 
     def _of_a_run(self, slot: str, ref: str, run_ref: str, name: str | None) -> InputRecord:
@@ -173,7 +178,7 @@ class Refs:
             raise BadRef(f"{path} {error} on {name}", hint, "no_such_file") from None
         if far.media.kind == "unknown":
             why = f"{ref} cannot be read as media: {far.why}"
-            raise BadRef(why, "give a file that plays: mp4, png, jpg", "unreadable")
+            raise BadRef(why, far.hint, "unreadable")
         return InputRecord(
             slot=slot,
             ref=ref,
@@ -185,19 +190,21 @@ class Refs:
             media=far.media,
         )
 
-    def _looked_at(self, path: Path) -> tuple[str, Media, str]:
+    def _looked_at(self, path: Path) -> tuple[str, Probe]:
         """Digest and media of a file, remembered while size, time and inode stay the same."""
         found = path.stat()
+        if other := _no_plain_file(found):  # reading it might never end
+            raise OSError(errno.EINVAL, f"it is {other}", str(path))
         key = (str(path), found.st_size, found.st_mtime_ns, found.st_ino)
         remembered = self.store.digest(*key) if self.store else None
-        if remembered is not None and remembered[1] is not None:
-            return remembered[0], remembered[1], ""
+        if remembered is not None and remembered[1] is not None and not outdated(remembered[1]):
+            return remembered[0], Probe(media=remembered[1])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         looked = probe(path)
         if self.store and self.remember and looked.media.kind != "unknown":  # why it is broken is not remembered
             self.store.remember_digest(*key, sha256=digest, media=looked.media)
-        return digest, looked.media, looked.why
+        return digest, looked
 
 
 def _elsewhere(ref: str) -> bool:
@@ -231,6 +238,14 @@ def _unusable(ref: str) -> str | None:
     except OSError as error:
         return f"{ref[:40]}... cannot be a path: {error.strerror}"
     return None
+
+
+def _no_plain_file(found: os.stat_result) -> str | None:
+    """What it is instead of a plain file, which has an end and can be read twice; None for one."""
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFREG:
+        return None
+    return {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}.get(kind, "a device")
 
 
 def is_there(record: InputRecord, target: Target, hosts: Hosts) -> bool:

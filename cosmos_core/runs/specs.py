@@ -18,7 +18,7 @@ _MOST = 64 << 20  # many requests, and no dump of data under a wrong name
 def read_spec(models: Models, path: Path, model: str | None) -> tuple[Wish, ...]:
     """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if path.is_dir() else "is no plain file" if path.exists() else "does not exist"
         raise Refused(
             f"{path} {what}",
             problems=[Problem(field="spec", message=f"{path} {what}", hint="name a spec file", code="no_such_file")],

@@ -44,6 +44,7 @@ class Stat:
     bytes: int
     mtime_ns: int
     is_dir: bool
+    is_file: bool  # a plain one: no device, no pipe, no socket
 
 
 class Span(NamedTuple):

@@ -45,8 +45,12 @@ class LocalHost:
         for path in paths:
             with _in_words(path, "look at"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 there = Path(path).stat()
-                is_dir = stat.S_ISDIR(there.st_mode)
-                found[path] = Stat(bytes=there.st_size, mtime_ns=there.st_mtime_ns, is_dir=is_dir)
+                found[path] = Stat(
+                    bytes=there.st_size,
+                    mtime_ns=there.st_mtime_ns,
+                    is_dir=stat.S_ISDIR(there.st_mode),
+                    is_file=stat.S_ISREG(there.st_mode),
+                )
         return found
 
     def read(self, spans: Sequence[Span]) -> Sequence[bytes]:

@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import io
+import re
 import zipfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cosmos_core.media import probe
+from cosmos_core.cut import is_cut
+from cosmos_core.media import outdated, probe
 from cosmos_core.values import Media
 
 
-def clip(path: Path, *, frames: int = 12, rate: Fraction | int = 24, codec: str = "mpeg4", **options: str) -> Path:
-    """A video of 64x48."""
+def clip(
+    path: Path,
+    *,
+    frames: int = 12,
+    rate: Fraction | int = 24,
+    codec: str = "mpeg4",
+    pixel: str = "",
+    transfer: int | None = None,
+    sound: bool = False,
+    kept: Callable[[int], bool] = lambda index: True,
+    **options: str,
+) -> Path:
+    """A video of 64x48; `kept` says which frames stay, the others leave a gap in time."""
+    pixel = pixel or ("yuvj420p" if codec == "mjpeg" else "yuv420p")
     with av.open(str(path), "w", options=options) as container:
         stream: Any = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for index in range(frames):
-            frame = av.VideoFrame(64, 48, "yuv420p")
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixel
+        if transfer is not None:
+            stream.codec_context.color_trc = transfer
+        if sound:
+            samples: Any = container.add_stream("aac", rate=44100)
+            silence = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+            silence.sample_rate = 44100
+            for channel in silence.planes:
+                channel.update(bytes(channel.buffer_size))
+            container.mux((*samples.encode(silence), *samples.encode(None)))
+        for index in filter(kept, range(frames)):
+            frame = av.VideoFrame(64, 48, pixel)
+            frame.pts, frame.time_base = index, 1 / Fraction(rate)
+            if transfer is not None:
+                frame.color_trc = transfer
             for plane in frame.planes:
                 plane.update(bytes([index * 9 % 256]) * plane.buffer_size)
             container.mux(stream.encode(frame))
@@ -40,7 +70,19 @@ def picture(path: Path, codec: str, pixel: str) -> Path:
 
 def test_a_video(tmp_path: Path) -> None:
     assert probe(clip(tmp_path / "a.mp4")).media == Media(
-        kind="video", width=64, height=48, frames=12, fps=24.0, pixel="yuv420p", codec="mpeg4", rotation=0
+        kind="video",
+        width=64,
+        height=48,
+        frames=12,
+        fps=24.0,
+        pixel="yuv420p",
+        codec="mpeg4",
+        rotation=0,
+        nominal_fps=24.0,
+        promised=12,
+        sound=False,
+        interlaced=False,
+        pixel_aspect=1.0,
     )
 
 
@@ -104,6 +146,104 @@ def test_a_cut_video_is_not_read(tmp_path: Path, header: str, share: float) -> N
     assert "cut off" in seen.why
 
 
+CONTAINERS = {"a.mp4": {}, "b.mov": {}, "c.mp4": {"movflags": "frag_keyframe+empty_moov"}, "d.mkv": {}, "e.avi": {}}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_however_it_is_cut_it_is_seen(tmp_path: Path, name: str) -> None:
+    """Decoders give what is there of an AVI, a WebM or a fragmented mp4 and say nothing."""
+    data = clip(tmp_path / name, frames=60, **CONTAINERS[name]).read_bytes()
+    assert not is_cut(io.BytesIO(data))
+    for share in range(1, 20):
+        assert is_cut(io.BytesIO(data[: len(data) * share // 20])), share
+    (tmp_path / name).write_bytes(data[: len(data) * 2 // 3])
+    seen = probe(tmp_path / name)
+    assert "cut off" in seen.why
+    assert "again" in seen.hint
+
+
+@pytest.mark.parametrize(("name", "codec", "pixel"), [("a.jpg", "mjpeg", "yuvj420p"), ("a.png", "png", "rgb24")])
+def test_a_cut_picture_is_not_read(tmp_path: Path, name: str, codec: str, pixel: str) -> None:
+    """ffmpeg fills a cut JPEG up with gray; a thumbnail's end in its header is not the end."""
+    whole = picture(tmp_path / name, codec, pixel).read_bytes()
+    if codec == "mjpeg":
+        thumbnail = b"\xff\xe1\x00\x08Ex\xff\xd9if"
+        whole = whole[:2] + thumbnail + whole[2:]
+    assert not is_cut(io.BytesIO(whole))
+    (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
+    assert probe(tmp_path / name).why == "it is cut off"
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"\0\0\0\x18ftyp", b"RIFF", b"\x1aE\xdf\xa3", b"\xff\xd8\xff\xe0"])
+)
+def test_no_bytes_are_too_odd_to_be_looked_at(data: bytes, head: bytes) -> None:
+    is_cut(io.BytesIO(head + data))
+
+
+def test_damage_in_the_middle_is_found_and_placed(tmp_path: Path) -> None:
+    """Whole by its header, and a hole in the pictures: a bad card, a broken download."""
+    path = clip(tmp_path / "street.mp4", frames=40, codec="mjpeg")
+    data = bytearray(path.read_bytes())
+    hole = range(len(data) // 2, len(data) // 2 + len(data) // 10)
+    data[hole.start : hole.stop] = bytes(len(hole))
+    path.write_bytes(data)
+    seen = probe(path)
+    found = re.fullmatch(r"it is damaged near frame (\d+)", seen.why)
+    assert found is not None, seen
+    assert 15 <= int(found[1]) <= 25
+    assert "ffmpeg -i street.mp4 street-mended.mp4" in seen.hint
+
+
+def test_the_rate_that_was_meant_and_the_rate_on_average(tmp_path: Path) -> None:
+    """A phone's clip: 30 frames a second, some of them dropped."""
+    path = clip(tmp_path / "phone.mp4", frames=60, rate=30, kept=lambda index: index % 7 != 3)
+    media = probe(path).media
+    assert media.nominal_fps == 30
+    assert media.fps is not None
+    assert 25 < media.fps < 27
+
+
+def test_what_was_trimmed_without_encoding_plays_fewer_frames_than_it_promises(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", frames=48)
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "trimmed.mp4"), "w") as trimmed:
+        source = whole.streams.video[0]
+        stream = trimmed.add_stream_from_template(source)
+        for packet in whole.demux(source):
+            if packet.dts is not None and packet.pts is not None:
+                packet.stream = stream
+                packet.pts -= 20 * 512
+                packet.dts -= 20 * 512
+                trimmed.mux(packet)
+    media = probe(tmp_path / "trimmed.mp4").media
+    assert media.promised == 48
+    assert media.frames is not None
+    assert media.frames < 48
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG"), (1, None)])
+def test_hdr(tmp_path: Path, transfer: int, name: str | None) -> None:
+    assert probe(clip(tmp_path / "a.mkv", codec="ffv1", transfer=transfer)).media.hdr == name
+
+
+def test_sound_is_seen(tmp_path: Path) -> None:
+    assert probe(clip(tmp_path / "a.mp4", sound=True)).media.sound is True
+
+
+def test_a_phones_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    seen = probe(tmp_path / "IMG_1.HEIC")
+    assert "HEIC" in seen.why
+    assert seen.hint.endswith("heif-convert IMG_1.HEIC IMG_1.png")
+
+
+def test_what_an_older_version_saw_is_looked_at_again(tmp_path: Path) -> None:
+    assert outdated(Media(kind="video", frames=12, fps=24.0))
+    assert outdated(Media(kind="tensor", frames=7))
+    assert not outdated(Media(kind="tensor"))
+    assert not outdated(probe(clip(tmp_path / "a.mp4")).media)
+
+
 def test_what_is_no_media(tmp_path: Path) -> None:
     for name, data, why in (
         ("text.mp4", b"this is a text\n" * 50, "not a media file"),
@@ -140,7 +280,9 @@ def test_an_archive_of_arrays_tells_its_length(tmp_path: Path) -> None:
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (7, 2, 2), }\n"
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("arr_0.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(28))
-    assert probe(tmp_path / "a.npz").media == Media(kind="tensor", frames=7)
+    assert probe(tmp_path / "a.npz").media == Media(
+        kind="tensor", frames=7, array="arr_0", shape=(7, 2, 2), dtype="|u1"
+    )
     data = bytearray((tmp_path / "a.npz").read_bytes())
     central = data.index(b"PK\x01\x02")
     for name, at, value in (("locked", 6, 1), ("unknown method", 8, 77)):

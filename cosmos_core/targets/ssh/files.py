@@ -83,7 +83,12 @@ def _look(line: Line, paths: Sequence[str], verb: str) -> Mapping[str, Seen]:
 def look(line: Line, paths: Sequence[str]) -> Mapping[str, Stat]:
     """Size and age of those that are there; links are followed."""
     return {
-        path: Stat(bytes=seen.size, mtime_ns=seen.mtime_ns, is_dir=stat.S_ISDIR(seen.mode))
+        path: Stat(
+            bytes=seen.size,
+            mtime_ns=seen.mtime_ns,
+            is_dir=stat.S_ISDIR(seen.mode),
+            is_file=stat.S_ISREG(seen.mode),
+        )
         for path, seen in _look(line, paths, "look at").items()
     }
 

@@ -89,7 +89,7 @@ def test_stat(place: Place) -> None:
     found = place.host.stat([place.at(name) for name in ("a", "sub", "big", "link", "dangling", "none", "a/below")])
     assert set(found) == {place.at(name) for name in ("a", "sub", "big", "link")}
     assert found[place.at("link")] == found[place.at("big")]
-    assert found[place.at("big")] == Stat(bytes=5 << 30, mtime_ns=1_700_000_000_123_456_789, is_dir=False)
+    assert found[place.at("big")] == Stat(bytes=5 << 30, mtime_ns=1_700_000_000_123_456_789, is_dir=False, is_file=True)
     assert found[place.at("a")].bytes == 4
     assert found[place.at("sub")].is_dir
     assert place.host.stat([]) == {}
