@@ -30,6 +30,7 @@ from cosmos_core.errors import NotFound, Refused, UsageError
 from cosmos_core.handle import Handle
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import fetch as fetch_artifacts
+from cosmos_core.runs.copying import names_one_file
 from cosmos_core.runs.dry import DryRun, dry_run
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact, users_of_file
@@ -117,6 +118,9 @@ class Cosmos:
         """Check several wishes and store their runs as one group; with a problem in one, none is stored."""
         if len(wishes) == 1:
             return (self.store_run(wishes[0], submit=submit),)
+        if names_one_file(wishes):
+            words = f"one file for the results of {len(wishes)} runs: each would replace the one before"
+            raise UsageError(words, hint="name a folder: -o results/")
         plans = self._plans(wishes, with_run=True)
         group = new_id("gr")
         members = [

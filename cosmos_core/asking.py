@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +49,7 @@ class RunWords(PromptWords, total=False):
     if_busy: Literal["wait", "fail"]
     fetch: Literal["all", "results", "none"]
     copy_to: File
+    overwrite: bool  # copy_to may replace a file
 
 
 class FilterWords(TypedDict, total=False):
@@ -70,8 +72,8 @@ def wish(method: str, **said: Any) -> Wish:
     _only(method, said, Wish)
     if said.get("inputs") is not None:
         said["inputs"] = _pairs(said["inputs"])
-    if isinstance(said.get("copy_to"), Path):
-        said["copy_to"] = str(said["copy_to"])
+    if isinstance(said.get("copy_to"), (str, Path)):
+        said["copy_to"] = os.path.expanduser(said["copy_to"])  # noqa: PTH111  a slash at its end says a folder
     if isinstance(said.get("tags"), list):
         said["tags"] = tuple(said["tags"])
     return Wish(**{name: value for name, value in said.items() if value is not None})

@@ -339,7 +339,9 @@ def dry_run_document(dry_run: DryRun) -> Document:
     return {
         "problems": [problem_document(problem) for problem in dry_run.problems],
         "files": dict(dry_run.files),
+        "inputs": dict(dry_run.inputs),
         "argv": list(dry_run.argv),
+        "toolkit_argv": list(dry_run.toolkit_argv),
         "env": plain(dry_run.env),
         "cwd": dry_run.cwd,
         "image": dry_run.image,

@@ -11,13 +11,14 @@ from cosmos_core.cli.printing import print_end, print_paused
 from cosmos_core.cli.progress import Progress, progress_of
 from cosmos_core.cli.screen import place_of, print_json, say
 from cosmos_core.documents import Document, items_document, run_document
+from cosmos_core.runs.copying import lacks_its_copy
 from cosmos_core.runs.many import each
 
 if TYPE_CHECKING:
     from cosmos_core.app import Cosmos
     from cosmos_core.store.records import RunRecord
 
-DONE, ENDED_BADLY, PAUSED, INTERRUPTED = 0, 1, 4, 130
+DONE, ENDED_BADLY, UNUSABLE, INTERRUPTED = 0, 1, 4, 130
 _SECOND_THOUGHTS_S = 2.0
 
 Move = Callable[["RunRecord", Progress], "RunRecord"]
@@ -86,7 +87,8 @@ def exit_code(runs: Sequence[RunRecord]) -> int:
     """What runs that were executed or awaited make a command end with."""
     if any(run.ended and run.status != "completed" for run in runs):
         return ENDED_BADLY
-    return PAUSED if any(run.paused is not None and not run.ended for run in runs) else DONE
+    stands_still = any(run.paused is not None and not run.ended for run in runs)
+    return UNUSABLE if stands_still or any(map(lacks_its_copy, runs)) else DONE
 
 
 def _launch(cosmos: Cosmos, runs: Sequence[RunRecord], *, as_json: bool) -> int:

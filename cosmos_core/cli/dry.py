@@ -44,7 +44,8 @@ def _show(dry: DryRun) -> None:
     environment = (f"{k}={shlex.quote(v)}" if v is not None else f"-u {k}" for k, v in dry.env.items())
     print_facts(
         [
-            ("command", shlex.join(dry.argv)),
+            ("command", shlex.join(dry.toolkit_argv)),
+            ("simulated by", shlex.join(dry.argv) if dry.argv != dry.toolkit_argv else ""),
             ("in", dry.cwd),
             ("image", dry.image or ""),
             ("environment", "  ".join(environment)),
@@ -58,5 +59,7 @@ def _show(dry: DryRun) -> None:
         say(f"\n{where}" if where else f"\n{name}")
         if not where and len(content) < 20_000:
             say("\n".join(f"  {line}" for line in content.decode("utf-8", "replace").splitlines()))
+    for name, where in dry.inputs.items():
+        say(f"\n{dry.files.get(name, name)}\n  {where}")
     if not dry.files:
         say("\nnothing was stored, started or written; --out DIR writes the files")

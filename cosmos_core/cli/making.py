@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,10 @@ def run(ctx: click.Context, /, text: str | None, dry_run: bool, out: Path | None
 
             show_dry_runs(dry_runs(cosmos, wishes, out), as_json=said["as_json"])
             return
-        ctx.exit(carry_out(cosmos, cosmos.store_runs(wishes, submit=True), **_how(said)))
+        from cosmos_core.cli.replacing import asking
+
+        stored = asking(partial(cosmos.store_runs, submit=True), wishes, as_json=said["as_json"])
+        ctx.exit(carry_out(cosmos, stored, **_how(said)))
 
 
 @click.group(context_settings=CONTEXT, cls=click.Group)
@@ -165,7 +169,9 @@ def create_run(
 
             show_dry_runs(dry_runs(cosmos, [wish], out), as_json=as_json)
             return
-        stored = cosmos.store_run(wish)
+        from cosmos_core.cli.replacing import asking
+
+        (stored,) = asking(cosmos.store_runs, [wish], as_json=as_json)
     print_new_run(stored, as_json=as_json, quiet=quiet)
 
 
@@ -191,7 +197,7 @@ def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
     from cosmos_core.cli.attached import carry_out
     from cosmos_core.cli.moving import ids_of
 
-    changes = {key: value for key in _CHANGES if (value := said[key]) is not None}
+    changes = {key: value for key in _CHANGES if (value := said[key]) not in (None, False)}
     with opened(ctx) as cosmos:
         whole = [cosmos.resolve(ref, ("ps", "rs", "gr")) for ref in ids_of(ids)]
         for id_ in whole:
@@ -205,7 +211,10 @@ def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
         wishes = [
             Asked(ctx, None, {**said, **nothing, "source": id_}).wish(cosmos) for id_ in whole if id_.startswith("ps_")
         ]
-        made = iter(cosmos.store_runs(wishes, submit=True) if wishes else ())
+        from cosmos_core.cli.replacing import asking
+
+        store = partial(cosmos.store_runs, submit=True)
+        made = iter(asking(store, wishes, as_json=said["as_json"]) if wishes else ())
         runs = [run for id_ in whole for run in ([next(made)] if id_.startswith("ps_") else cosmos.runs_of([id_]))]
         ctx.exit(carry_out(cosmos, runs, **_how(said)))
 
@@ -217,6 +226,7 @@ _CHANGES = {
     "if_busy": "--if-busy",
     "fetch": "--fetch",
     "copy_to": "-o",
+    "overwrite": "--force",
 }
 
 

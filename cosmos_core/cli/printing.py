@@ -21,6 +21,7 @@ from cosmos_core.cli.screen import (
     wrapped,
 )
 from cosmos_core.documents import prompt_document, run_document
+from cosmos_core.runs.copying import copy_of, lacks_its_copy
 
 if TYPE_CHECKING:
     from cosmos_core.store.records import PromptRecord, RunRecord
@@ -65,6 +66,8 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
         facts.append(("", f"and {len(fetched) - 3} more"))
     if results and not fetched:
         facts.append(("result", f"still on {run.target}; `cosmos fetch {run.id}` brings it here"))
+    if copy := copy_of(run):
+        facts.append(("copy", shlex.quote(copy)))
     if run.text:
         facts.append(("text", one_line(run.text)))
     facts.append(("history", f"cosmos show {run.id}"))
@@ -74,6 +77,11 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
     sys.stdout.flush()
     if run.error is not None:
         _say_error(run.error.message)
+    elif lacks_its_copy(run):
+        _say_error(
+            next((w.removeprefix("output: ") for w in run.warnings if w.startswith("output: ")), "no copy was made")
+        )
+        say(f'next: cp "$(cosmos path {run.id})" ELSEWHERE', sys.stderr)
     if run.status in ("failed", "lost") and tail:
         say("  the last lines of its log:", sys.stderr)
         width = (width_of(sys.stderr) or 1000) - 4

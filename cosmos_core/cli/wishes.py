@@ -79,13 +79,20 @@ run_options = apply(
            help="When no GPU is free.  [default: wait]"),
     option("--fetch", heading=AFTER, type=click.Choice(["all", "results", "none"]),
            help="Which outputs to bring here.  [default: all]"),
-    option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH", help="Also copy the main result there."),
+    option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH",
+           help="Copy the main result to PATH, a file or a folder, as well."),
+    option("--force", "overwrite", heading=AFTER, is_flag=True, help="Let -o and --out replace files that are there."),
 )  # fmt: skip
 dry_run_options = apply(
     option("--dry-run", heading=AFTER, is_flag=True,
            help="Check it, print the command, environment and image; store and start nothing."),
     option("--out", heading=AFTER, metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
            help="With --dry-run: write the files of the job there."),
+)  # fmt: skip
+
+
+_SAID_AS_IS = (
+    "model", "source", "name", "tags", "toolkit", "target", "gpus", "if_busy", "fetch", "strict", "overwrite",
 )  # fmt: skip
 
 
@@ -110,13 +117,14 @@ class Asked:
         self.spec: Path | None = said["spec"]
         self.rest = {
             key: said[key]
-            for key in ("model", "source", "name", "tags", "toolkit", "target", "gpus", "if_busy", "fetch", "strict")
+            for key in _SAID_AS_IS
             if said.get(key) or said.get(key) == 0  # --gpus 0
         }
         if said.get("timeout") is not None:
             self.rest["timeout_s"] = said["timeout"]
         if said.get("copy_to") is not None:
-            self.rest["copy_to"] = str(Path(said["copy_to"]).absolute())
+            slash = "/" if said["copy_to"].endswith("/") else ""  # a folder, also one that is still to be made
+            self.rest["copy_to"] = f"{Path(said['copy_to']).expanduser().absolute()}{slash}"
 
     def wish(self, cosmos: Cosmos) -> Wish:
         """The one wish. Raises Refused with the faults of files, and with all else that is wrong, in one go."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +11,6 @@ from attrs import evolve, frozen
 from cosmos_core.errors import PluginError, TargetUnusable
 from cosmos_core.media import probe
 from cosmos_core.models.verdict import matching, verdict
-from cosmos_core.paths import expanded
 from cosmos_core.runs.work import Work
 from cosmos_core.store.records import Artifact, RunRecord
 from cosmos_core.targets.host import Host
@@ -179,20 +177,6 @@ def _unreadable(work: Work, run: RunRecord) -> Failure | None:
                 transient=True,
             )
     return None
-
-
-def copy_result(run: RunRecord, to: str) -> Path | None:
-    """Copy the main result to `to` (a file, or a folder to put it in); the path written, None without a result."""
-    result = next((a for a in run.artifacts if a.role == "result" and a.path), None)
-    if result is None or result.path is None:
-        return None
-    target = expanded(to)
-    target = target / Path(result.path).name if target.is_dir() else target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.part")
-    shutil.copyfile(result.path, partial)
-    partial.replace(target)
-    return target
 
 
 def _duration(seconds: float | None) -> str:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from attrs import evolve
@@ -15,7 +14,8 @@ from cosmos_core.config import Config
 from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import PluginError, TargetUnusable, UsageError
 from cosmos_core.models import Models
-from cosmos_core.runs.collect import Ending, artifacts_of, copy_result, fetch, judge, remains
+from cosmos_core.runs.collect import Ending, artifacts_of, fetch, judge, remains
+from cosmos_core.runs.copying import copy_result, fault_of
 from cosmos_core.runs.corrections import corrected
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
@@ -357,7 +357,7 @@ class Journey:
         self.run = self.store.run(self.run.id)
         ending = judge(self.work, self.run, self._result(), self.jobdir.marks())
         if ending.state == "completed" and self.work.config.copy_to:
-            ending = evolve(ending, warnings=(*ending.warnings, *self._copied(self.work.config.copy_to)))
+            ending = evolve(ending, warnings=(*ending.warnings, *self._copy(self.work.config.copy_to)))
         self._move(
             ending.state,
             completed_at=self.jobdir.ended_at() or datetime.now(UTC),  # it may be collected long after
@@ -370,13 +370,17 @@ class Journey:
         """Once, however often a step is entered."""
         self._note(warnings=(*(w for w in self.run.warnings if w != words), words))
 
-    def _copied(self, to: str) -> tuple[str, ...]:
+    def _copy(self, to: str) -> tuple[str, ...]:
         """Copy the result; where that fails the run is no less complete, and says so."""
         try:
-            copied = copy_result(self.run, str(Path(to)))
+            # it is long since the run was planned: what is there now counts
+            fault = fault_of(to, self.prompt.inputs, self.store, overwrite=self.work.config.overwrite)
+            if fault:
+                return (f"output: the result was not copied: {fault.message}",)
+            self._note(metadata={**self.run.metadata, "copy": str(copy_result(self.run, to))})
         except OSError as error:
-            return (f"output: could not copy the result to {to}: {error.strerror}",)
-        return () if copied else (f"output: there is no result to copy to {to}",)
+            return (f"output: the result was not copied to {to}: {error.strerror}",)
+        return ()
 
 
 def _meaning(ending: Ending, run: RunRecord) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cosmos_core.errors import Refused, UsageError
 from cosmos_core.models import Model, Models
 from cosmos_core.models.inputs import check as check_inputs
 from cosmos_core.parameters import Key, closest, keys, read, unstructure
+from cosmos_core.runs.copying import fault_of
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.gather import gather
 from cosmos_core.runs.inputs import Refs
@@ -43,6 +44,7 @@ class ExecutionConfig:
     if_busy: Literal["wait", "fail"] = "wait"
     fetch: Literal["all", "results", "none"] = "all"
     copy_to: str | None = None
+    overwrite: bool = False  # whether the copy may replace a file
 
 
 def config_of(run: RunRecord) -> ExecutionConfig:
@@ -123,7 +125,7 @@ class Planner:
         if target is None or site is None:
             return plan
         canonical_hash = request_hash(model, request)  # a plugin that cannot convert fails here, before any record
-        warnings = self._secrets(model, request, target, strict=wish.strict)
+        warnings = self._of_the_job(model, request, target, wish, inputs)
         filled = ExecutionConfig(
             target=target,
             toolkit=site,
@@ -138,6 +140,7 @@ class Planner:
             if_busy=wish.if_busy or "wait",
             fetch=wish.fetch or (source.config.fetch if source.config else "all"),
             copy_to=wish.copy_to,
+            overwrite=wish.overwrite,
         )
         run = RunRecord(
             id=run_id,
@@ -155,7 +158,7 @@ class Planner:
                 "user": getpass.getuser(),
                 "request_hash": canonical_hash,
             },
-            warnings=tuple(f"{w.field}: {w.message}" for w in warnings),
+            warnings=tuple(f"{w.field}: {w.message}" + (f" -> {w.hint}" if w.hint else "") for w in warnings),
             tags=wish.tags,
             parents=tuple(
                 Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot) for i in inputs if i.run_id and i.artifact
@@ -270,11 +273,20 @@ class Planner:
         elif request.gpus and there is not None and request.gpus > there and target and not target.simulated:
             self._problem("gpus", f"{target.name} has {there}", f"ask for at most {there}", "out_of_range")
 
-    def _secrets(self, model: Model, request: Request[Any], target: Target, *, strict: bool) -> tuple[Problem, ...]:
-        """All warnings, those on missing secrets included: only a request that holds can be converted."""
+    def _of_the_job(
+        self, model: Model, request: Request[Any], target: Target, wish: Wish, inputs: tuple[InputRecord, ...]
+    ) -> tuple[Problem, ...]:
+        """All warnings, with what only a converted request shows: secrets that it needs, the kind of its result."""
         job = Job.of(request)
-        self.problems.extend(missing_secrets(model.choose_script(job, model.convert_inputs(job)), target))
-        return self._refuse_or_warn(strict=strict)
+        bundle = model.convert_inputs(job)
+        self.problems.extend(missing_secrets(model.choose_script(job, bundle), target))
+        if wish.copy_to is not None:
+            if wish.fetch == "none":
+                words = "with --fetch none there is no result on this machine to copy"
+                self._problem("output", words, "leave -o or --fetch none out", "output")
+            elif fault := fault_of(wish.copy_to, inputs, self.store, overwrite=wish.overwrite, outputs=bundle.fetch):
+                self.problems.append(fault)
+        return self._refuse_or_warn(strict=wish.strict)
 
     def _problem(self, name: str, message: str, hint: str, code: str) -> None:
         self.problems.append(Problem(field=name, message=message, hint=hint, code=code))

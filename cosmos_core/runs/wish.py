@@ -37,6 +37,7 @@ class Wish:
     if_busy: Literal["wait", "fail"] | None = None
     fetch: Literal["all", "results", "none"] | None = None
     copy_to: str | None = None  # also copy the main result there
+    overwrite: bool = False  # whether that may replace a file
     strict: bool = False  # warnings refuse
 
     def __attrs_post_init__(self) -> None:
@@ -73,5 +74,5 @@ _KINDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("timeout_s", "seconds, more than 0", lambda value: _is_number(value) and value > 0),
     ("if_busy", "wait or fail", lambda value: value in ("wait", "fail")),
     ("fetch", "all, results or none", lambda value: value in ("all", "results", "none")),
-    ("strict", "True or False", lambda value: isinstance(value, bool)),
+    *((name, "True or False", lambda value: isinstance(value, bool)) for name in ("overwrite", "strict")),
 )

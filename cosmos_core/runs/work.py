@@ -180,13 +180,21 @@ def whole_argv(command: Command, toolkit: Toolkit, config: ExecutionConfig, dir:
     A stand-in gets the real ones after its own name, so that it tests them too.
     """
     if config.target.simulated and toolkit.stand_in:
-        real = tuple("python" if word == PYTHON else word for word in command.argv)
-        return (sys.executable, f"{dir}/{STAND_IN}", *real)
+        return (sys.executable, f"{dir}/{STAND_IN}", *_by_python(command))
     # a toolkit without a repository runs scripts of ours: by this Python here, by the host's elsewhere
     here = config.target.host is None and config.target.runtime == "process"
     python = "python" if toolkit.workdir is not None else sys.executable if here else "python3"
     argv = tuple(python if word == PYTHON else word for word in command.argv)
     return (*(config.toolkit.prefix or ()), *argv)
+
+
+def toolkit_argv(work: Work) -> tuple[str, ...]:
+    """The command as the toolkit itself would be given it, where its stand-in is given it now."""
+    return _by_python(work.command) if work.config.target.simulated and work.toolkit.stand_in else work.argv
+
+
+def _by_python(command: Command) -> tuple[str, ...]:
+    return tuple("python" if word == PYTHON else word for word in command.argv)
 
 
 def stand_in_archive(stand_in: str) -> bytes:

@@ -227,7 +227,8 @@ def test_a_dry_run_writes_the_files_and_nothing_else(cosmos, transfer):
     told = cosmos.json("run", *transfer, "--dry-run", "--out", "preview")
 
     assert set(told) == {
-        "problems", "files", "argv", "env", "cwd", "image", "resources", "request_hash",
+        "problems", "files", "inputs", "argv", "toolkit_argv", "env", "cwd", "image", "resources", "request_hash",
+        "encodes",
     }  # fmt: skip
     spec = json.loads((cosmos.cwd / "preview" / "spec.json").read_text(encoding="utf-8"))
     assert spec["prompt"] == "heavy rain"

@@ -95,28 +95,17 @@ def test_of_many_steps_each_is_shown_and_each_percent_written_down(home: Home, m
     assert len(rows) < len(shown) / 3
 
 
-def test_fetched_later_and_copied(home: Home) -> None:
+def test_fetched_later(home: Home) -> None:
     cosmos = home.cosmos()
-    to = home.folder / "here" / "city.mp4"
-    run = cosmos.execute(home.store_run(cosmos, fetch="none", copy_to=str(to)).id)
+    run = cosmos.execute(home.store_run(cosmos, fetch="none").id)
     assert run.status == "completed"
     assert "video" not in run.outputs.files
-    assert [w for w in run.warnings if "copy" in w]
     fetched = cosmos.fetch(run.id)
     assert Path(fetched.outputs.files["video"]).stat().st_size
     assert Path(cosmos.path(run.id)).exists()
-    again = cosmos.execute(cosmos.create_run(run.id, copy_to=str(to), fetch="results").id)
+    again = cosmos.execute(cosmos.create_run(run.id, fetch="results").id)
     assert again.status == "completed"
-    assert to.read_bytes() == Path(again.outputs.files["video"]).read_bytes()
     assert "control_edge" not in again.outputs.files
-
-
-def test_a_copy_that_cannot_be_made_spoils_nothing(home: Home) -> None:
-    (home.folder / "file").write_text("")
-    cosmos = home.cosmos()
-    run = cosmos.execute(home.store_run(cosmos, copy_to=str(home.folder / "file" / "below.mp4")).id)
-    whole(home, run)
-    assert "could not copy" in run.warnings[-1]
 
 
 def test_done_again_it_is_a_new_run_of_the_same(home: Home) -> None:

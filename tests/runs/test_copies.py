@@ -1,0 +1,116 @@
+"""`-o`: a copy of the result, which replaces nothing of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from run_life import Home, whole
+
+from cosmos_core.errors import Refused, UsageError
+from cosmos_core.runs.wish import Wish
+
+WORDS = {
+    "clip.mp4": "is the run's own video",
+    "again.mp4": "is the run's own video",
+    "link.mp4": "is the run's own video",
+    "holiday.mp4": "holiday.mp4 exists already",
+    "holiday.mp4/below.mp4": "holiday.mp4 is a file, not a folder",
+    "x.mov": "the result is mp4, not mov",
+    "/proc/x.mp4": "nothing can be written into /proc",
+}
+
+
+@pytest.fixture
+def mine(home: Home) -> Home:
+    """A folder with the clip under three names, and with a file of the user's own."""
+    clip = home.folder / "clip.mp4"
+    clip.write_bytes(home.clip.read_bytes())
+    (home.folder / "again.mp4").hardlink_to(clip)
+    (home.folder / "link.mp4").symlink_to(clip)
+    (home.folder / "holiday.mp4").write_bytes(b"precious")
+    return home
+
+
+def wish(home: Home, to: str, **more: Any) -> Wish:
+    asked = Wish(
+        model="transfer",
+        text="rain",
+        inputs=(("video", str(home.folder / "clip.mp4")),),
+        parameters={"weights.edge": 1, "num_steps": 1},
+        copy_to=str(home.folder / to) + ("/" if to.endswith("/") else ""),
+    )
+    return evolve(asked, **more)
+
+
+@pytest.mark.parametrize("to", WORDS)
+def test_what_is_the_users_own_stays(mine: Home, to: str) -> None:
+    cosmos = mine.cosmos()
+    before = {path: path.read_bytes() for path in mine.folder.glob("*.mp4")}
+    with pytest.raises(Refused) as caught:
+        cosmos.store_run(wish(mine, to))
+    (problem,) = caught.value.problems
+    assert (problem.field, WORDS[to] in problem.message) == ("output", True)
+    assert problem.hint
+    assert {path: path.read_bytes() for path in mine.folder.glob("*.mp4")} == before
+    assert list(cosmos.list_runs()) == []
+
+
+def test_a_copy_is_made_named_and_replaced_by_a_newer_one(mine: Home) -> None:
+    cosmos = mine.cosmos()
+    run = cosmos.execute(cosmos.store_run(wish(mine, "new/rain.mp4")).id)
+    copy = mine.folder / "new" / "rain.mp4"
+    assert run.metadata["copy"] == str(copy)
+    assert copy.read_bytes() == Path(run.outputs.files["video"]).read_bytes()
+    again = cosmos.execute(cosmos.store_run(wish(mine, "new/rain.mp4", text="snow")).id)  # a result of ours may go
+    assert copy.read_bytes() == Path(again.outputs.files["video"]).read_bytes() != b""
+    forced = cosmos.execute(cosmos.store_run(wish(mine, "holiday.mp4", overwrite=True)).id)
+    assert (mine.folder / "holiday.mp4").read_bytes() == Path(forced.outputs.files["video"]).read_bytes()
+    with pytest.raises(Refused, match="is an output of"):
+        cosmos.store_run(wish(mine, run.outputs.files["video"], overwrite=True))
+
+
+def test_into_a_folder_it_has_the_results_name(mine: Home) -> None:
+    cosmos = mine.cosmos()
+    run = cosmos.execute(cosmos.store_run(wish(mine, "results/")).id)
+    assert [path.name for path in (mine.folder / "results").iterdir()] == [f"{run.id}.mp4"]
+
+
+def test_what_came_meanwhile_stays_and_the_run_is_whole(mine: Home) -> None:
+    cosmos = mine.cosmos()
+    run = cosmos.store_run(wish(mine, "later.mp4"))
+    (mine.folder / "later.mp4").write_bytes(b"precious")
+    done = cosmos.execute(run.id)
+    whole(mine, done)
+    assert (mine.folder / "later.mp4").read_bytes() == b"precious"
+    assert "was not copied" in done.warnings[-1]
+    assert "copy" not in done.metadata
+
+
+def test_one_file_for_several_runs_is_refused(mine: Home) -> None:
+    with pytest.raises(UsageError, match="one file for the results of 2 runs"):
+        mine.cosmos().store_runs([wish(mine, "one.mp4"), wish(mine, "one.mp4")])
+
+
+def test_a_copy_without_a_result_here_is_refused(mine: Home) -> None:
+    with pytest.raises(Refused, match="--fetch none"):
+        mine.cosmos().store_run(wish(mine, "x.mp4", fetch="none"))
+
+
+def test_a_dry_run_writes_all_that_would_be_sent_and_over_nothing_else(mine: Home) -> None:
+    cosmos = mine.cosmos()
+    out = mine.folder / "look"
+    asked = wish(mine, "x.mp4")
+    dry = cosmos.dry_run(asked, out)
+    (draft,) = cosmos.read_spec(Path(dry.files["spec.json"]), "transfer")
+    ((slot, file),) = draft.inputs
+    assert (slot, Path(file).read_bytes()) == ("video", (mine.folder / "clip.mp4").read_bytes())
+    cosmos.dry_run(wish(mine, "x.mp4", name="another"), out)  # its own files it writes again
+    spec = out / "spec.json"
+    spec.write_text('{"mine": 1}')
+    with pytest.raises(UsageError, match="no dry run wrote it"):
+        cosmos.dry_run(asked, out)
+    assert spec.read_text() == '{"mine": 1}'
+    assert (mine.folder / "clip.mp4").stat().st_nlink == 2
