@@ -134,6 +134,7 @@ def hint_for(error: click.ClickException) -> str:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and ctx and ctx.meta.get(MODEL_OPTIONS) == []:
         return "a model's own options are known once --model (or --from) is there; see `cosmos models`"
-    if "unexpected extra argument" in error.message:
+    takes_text = ctx is not None and any(param.name == "text" for param in ctx.command.params)
+    if takes_text and "unexpected extra argument" in error.message:
         return 'a text with spaces wants quotes: "rain at night"'
     return f"`{ctx.command_path if ctx else 'cosmos'} --help` shows how it goes"

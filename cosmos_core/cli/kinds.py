@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cosmos_core.values import Problem
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DAYS = {"today": 0, "yesterday": 1}
 _MOST = 16 << 20  # of a text or a value from a file
 _LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
 
@@ -35,7 +36,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in new cli
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]
-    """A date (local), a time as RFC 3339 has it, or how long ago: `2d`, `3h`."""
+    """A date (local), a time as RFC 3339 has it, `today`, `yesterday`, or how long ago: `2d`, `3h`."""
 
     name = "when"
 
@@ -45,10 +46,13 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
         if seconds is not None:
             return datetime.now(UTC) - timedelta(seconds=seconds)
         try:
+            if (days := _DAYS.get(text.strip().lower())) is not None:
+                day = datetime.now().astimezone().date() - timedelta(days=days)
+                text = day.isoformat()  # its first moment, which a change of the clocks may move
             return datetime.fromisoformat(text).astimezone(UTC)  # without a zone it is local
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no moment: say 2026-11-24, 2026-11-24T14:05:00Z, or 2d for two days ago", param, ctx
+                f"{value!r} is not a time: say today, yesterday, 2d, 3h, 2026-11-24 or 2026-11-24T14:05Z", param, ctx
             )
 
 

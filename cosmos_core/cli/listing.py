@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _STATES = (
     "pending", "uploading", "queued", "running", "downloading", "parsing", "completed", "failed", "cancelled", "lost",
-    "paused",
+    "paused", "unfinished",
 )  # fmt: skip
 
 Cells = Mapping[str, Callable[[Any], str]]
@@ -102,11 +102,13 @@ cosmos list runs --status running -q | cosmos wait -
 @click.option("--target", metavar="NAME", shell_complete=complete_targets, help="Runs on that target only.")
 @click.option("--group", metavar="ID", help="Runs of that group only.")
 @click.option("--prompt", metavar="ID", shell_complete=complete_prompts, help="Runs of that prompt only.")
-@click.option("--since", type=Moment(), metavar="WHEN", help="Made then or later: 2026-11-24, an RFC 3339 time, or 2d.")
+@click.option(
+    "--since", type=Moment(), metavar="WHEN", help="Made then or later: today, yesterday, 2d, 3h, a date or a time."
+)
 @click.option("--until", type=Moment(), metavar="WHEN", help="Made before then.")
 @click.option("--tag", metavar="TEXT", help="With that tag only.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
-@click.option("--after", metavar="CURSOR", help="What follows the list that gave this cursor.")
+@click.option("--after", metavar="ID", help="What follows that run or prompt, the last of the page before.")
 @click.option("--columns", metavar="A,B,..", help="Which columns; a wrong one lists them all.")
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
 @json_option
@@ -131,6 +133,8 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
             said["prompt"] = cosmos.resolve(said["prompt"], ("ps",))
         if said["group"] is not None:
             said["group"] = cosmos.resolve(said["group"], ("gr",))
+        if said["after"] is not None and said["after"].startswith(("ps_", "rs_", "@last")):
+            said["after"] = cosmos.resolve(said["after"], ("ps",) if what == "prompts" else ("rs",))
         where = Filter(**said)
         page: Page[Any] = cosmos.list_prompts(where) if what == "prompts" else cosmos.list_runs(where)
         if as_json:
@@ -169,7 +173,7 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         )
     if page.next is not None:
         of = "" if page.total is None else f" of {page.total}"
-        say(f"\n{len(page.items)}{of}; the rest: --after {page.next}", notes)
+        say(f"\n{len(page.items)}{of}; the rest: --after {page.items[-1].id}", notes)
 
 
 def _columns(word: str | None, cells: Cells, what: str) -> tuple[str, ...]:

@@ -97,6 +97,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            from cosmos_core.cli.shorthand import written_out
+
+            if meant := written_out(ctx, args):
+                return self.resolve_command(ctx, meant)
         if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             from cosmos_core.typed import nearest  # the way of a mistake may cost something
 

@@ -14,6 +14,7 @@ from cosmos_core.store import tables as t
 from cosmos_core.store.records import (
     PAUSED,
     TERMINAL,
+    UNFINISHED,
     Artifact,
     Filter,
     JobRecord,
@@ -105,7 +106,7 @@ def page(c: Connection, table: Table, where: Filter, read: Callable[[Connection,
     conditions = _conditions(table, where)
     query = select(table).where(*conditions)
     if where.after:
-        moment, id_ = _position(where.after)
+        moment, id_ = _position(c, table, where.after)
         earlier_by_id = and_(table.c.created_at == moment, table.c.id < id_)
         query = query.where(or_(table.c.created_at < moment, earlier_by_id))
     query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(where.limit + 1)
@@ -138,6 +139,9 @@ def _conditions(table: Table, where: Filter) -> list[Any]:
         if value == PAUSED and name == "status" and table is t.runs:
             found += [t.runs.c.paused.is_not(None), t.runs.c.status.not_in(TERMINAL)]
             continue
+        if value == UNFINISHED and name == "status" and table is t.runs:
+            found.append(t.runs.c.status.not_in(TERMINAL))
+            continue
         if column not in table.c:
             raise UsageError(f"{table.name} have no {name} to choose by", hint="leave that option out")
         found.append(table.c[column] == value)
@@ -154,7 +158,10 @@ def _conditions(table: Table, where: Filter) -> list[Any]:
     return found
 
 
-def _position(cursor: str) -> tuple[datetime, str]:
+def _position(c: Connection, table: Table, cursor: str) -> tuple[datetime, str]:
+    """Where a page begins: after a cursor, or after the row of that id."""
+    if row := c.execute(select(table.c.created_at, table.c.id).where(table.c.id == cursor)).first():
+        return row.created_at, row.id
     text, _, id_ = cursor.partition("_")
     try:
         moment = time_of(text)
@@ -162,7 +169,7 @@ def _position(cursor: str) -> tuple[datetime, str]:
     except (ValueError, OverflowError):  # at the ends of the calendar other zones have no time in UTC
         known = False
     if not known:
-        raise UsageError(f"{cursor!r} is not a cursor", hint='give what "next" said')
+        raise UsageError(f"{cursor!r} is not a cursor", hint='give what "next" said, or the last id of the page before')
     return moment, id_
 
 

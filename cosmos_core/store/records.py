@@ -30,6 +30,7 @@ Status = Literal[
 ]
 STATES = get_args(Status)
 PAUSED = "paused"
+UNFINISHED = "unfinished"  # to choose by: whatever has not ended
 """Not a state: a run stands still in one. Yet people ask for such runs as if it were."""
 UNBEGUN = ("pending", "uploading", "queued")
 """Nothing of the run's own work was seen to run yet."""
@@ -273,7 +274,10 @@ class Page(Generic[R]):
 
 @frozen(kw_only=True)
 class Filter:
-    """Which prompts or runs; None means any. `after` is the cursor of the page before; `status` may be PAUSED."""
+    """Which prompts or runs; None means any.
+
+    `after` is the cursor of the page before, or its last id; `status` may be PAUSED or UNFINISHED.
+    """
 
     model: str | None = None
     status: str | None = None
@@ -288,8 +292,8 @@ class Filter:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what can match nothing, so that an empty list means what it says."""
-        if self.status is not None and self.status not in (*STATES, PAUSED):
-            hint = f"{nearest(str(self.status), STATES)}states: {', '.join((*STATES, PAUSED))}"
+        if self.status is not None and self.status not in (*STATES, PAUSED, UNFINISHED):
+            hint = f"{nearest(str(self.status), STATES)}states: {', '.join((*STATES, PAUSED, UNFINISHED))}"
             raise UnknownName(f"there is no state {self.status!r}", hint=hint)
         for name in ("model", "target", "group", "prompt", "tag", "after"):
             if not isinstance(getattr(self, name), (str, NoneType)):

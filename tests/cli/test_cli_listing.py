@@ -26,7 +26,32 @@ def test_newest_first_in_pages(many):
     assert rest["next"] is None
     assert [i["created_at"] for i in items] == sorted((i["created_at"] for i in items), reverse=True)
     assert items[-1]["status"] == "completed"
-    assert f"--after {first['next']}" in many("list", "runs", "--limit", "3").err
+    assert f"--after {first['items'][-1]['id']}" in many("list", "runs", "--limit", "3").err
+
+
+def test_the_next_page_is_asked_for_by_the_last_id(many):
+    first = many.json("list", "runs", "--limit", "3")
+
+    rest = many.json("list", "runs", "--after", first["items"][-1]["id"])
+    assert rest["items"] == many.json("list", "runs", "--after", first["next"])["items"]
+    assert many.json("list", "prompts", "--after", many.json("list", "prompts")["items"][0]["id"])["items"]
+    assert many("list", "runs", "--after", "rs_nosuchrun").code == 5
+
+
+def test_habitual_words_mean_our_own(many):
+    assert many("ls", "-q").out == many("list", "runs", "-q").out
+    assert many("ls", "prompts", "-q").out == many("list", "prompts", "-q").out
+    assert many("ps", "-q").out == many("list", "runs", "--status", "pending", "-q").out
+    assert many("help").out == many("--help").out
+    assert many("help", "create", "run").out == many("create", "run", "--help").out
+    assert many("version").out == many("--version").out
+    told = many("rm", "@last")
+    assert (told.code, "cosmos delete" in told.err) == (2, True)
+
+
+def test_a_stray_word_wants_quotes_only_where_a_text_is_taken(many):
+    assert "quotes" in many("run", "--model", "transfer", "rain", "at", "night").err
+    assert "quotes" not in many("list", "runs", "stray").err
 
 
 @pytest.mark.parametrize(
@@ -40,6 +65,9 @@ def test_newest_first_in_pages(many):
         (("--model", "transfer"), 4),
         (("--target", "simulator", "--status", "pending"), 3),
         (("--since", "2d"), 4),
+        (("--since", "yesterday"), 4),
+        (("--until", "yesterday"), 0),
+        (("--status", "unfinished"), 3),
         (("--since", "2001-01-01", "--until", "2001-01-02T00:00:00Z"), 0),
         (("--until", "1h"), 0),
     ],

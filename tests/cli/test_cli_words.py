@@ -39,8 +39,15 @@ def test_moments_are_dates_times_and_spans():
     assert read(Moment, "2026-11-24T14:05:00+02:00") == datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
     assert read(Moment, "2026-11-24") == datetime(2026, 11, 24).astimezone(UTC)
     assert abs(read(Moment, "2d") - (datetime.now(UTC) - timedelta(days=2))) < timedelta(seconds=5)
-    with pytest.raises(click.BadParameter, match="2d"):
-        read(Moment, "yesterday")
+    with pytest.raises(click.BadParameter, match="yesterday"):
+        read(Moment, "soon")
+
+
+def test_days_have_names():
+    today, yesterday = read(Moment, "today").astimezone(), read(Moment, "yesterday").astimezone()
+
+    assert (today.hour, today.minute, yesterday.hour) == (0, 0, 0)
+    assert today.date() - yesterday.date() == timedelta(days=1)
 
 
 @given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 2)))  # noqa: DTZ001
