@@ -79,8 +79,8 @@ _RUN: Cells = {
     "tags": lambda r: " ".join(r.tags),
 }
 _USUAL = {
-    "prompts": ("id", "model", "created", "text"),
-    "runs": ("id", "status", "model", "target", "created", "took", "text"),
+    "prompts": ("id", "model", "created", "name", "text"),
+    "runs": ("id", "status", "model", "target", "created", "took", "name", "text"),
 }
 
 
@@ -149,6 +149,8 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         if not page.items:
             say(_nothing(what, said), sys.stderr)
             return
+        if columns is None and not any(item.name for item in page.items):
+            chosen = tuple(column for column in chosen if column != "name")
         rows = [{column: cells[column](item) for column in chosen} for item in page.items]
         if what == "runs" and "text" in chosen:
             for row, text in zip(rows, _texts(cosmos, page.items), strict=True):

@@ -30,6 +30,8 @@ from cosmos_core.store.records import InputRecord, Link, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.values import Input, Job, Problem, Request, Site, Toolkit
 
+_LONGEST_NAME = 200
+
 
 @frozen(kw_only=True)
 class ExecutionConfig:
@@ -114,6 +116,7 @@ class Planner:
             gpus=wish.gpus if wish.gpus is not None else source.config.gpus if source.config else None,
             site=as_site(target, toolkit, site) if target and site else None,
         )
+        self._name(wish.name)
         self._gpus(request, target)
         unread = {problem.field for problem in self.problems if problem.severity == "error"}
         self.problems.extend(check_inputs(toolkit, request, others=model.info.toolkits))
@@ -265,6 +268,11 @@ class Planner:
             parent_id=old.id if old else None,
             tags=wish.tags,
         )
+
+    def _name(self, name: str | None) -> None:
+        if name is not None and len(name) > _LONGEST_NAME:
+            words = f"{len(name)} characters are too many for a name"
+            self._problem("name", words, f"at most {_LONGEST_NAME}; a long text belongs into the prompt", "too_long")
 
     def _gpus(self, request: Request[Any], target: Target | None) -> None:
         there = target.gpu_count if target else None

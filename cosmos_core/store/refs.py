@@ -1,4 +1,4 @@
-"""How ids are named by users: unique prefixes, `@last`, `@last~2`."""
+"""How prompts and runs are named by users: unique prefixes of ids, `@last`, `@last~2`, their own names."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ KINDS = ("ps", "rs", "jb", "gr")
 _TABLES = {"ps": t.prompts, "rs": t.runs, "jb": t.jobs, "gr": t.groups}
 _NAMES = {"ps": "prompt", "rs": "run", "jb": "job", "gr": "group"}
 _LAST = re.compile(r"@last(?:~([0-9]{1,9}))?")
+_NEWEST = 1000  # in which a name has to be the only one of its kind
 _SHOWN = 5  # candidates named where a prefix is ambiguous
 _HINT = "`cosmos list runs` and `cosmos list prompts` show what there is"
 
@@ -26,20 +27,40 @@ def resolve(c: Connection, ref: str, kinds: Sequence[str]) -> str:
             raise _wrong_kind(ref, "rs", kinds)
         return _last(c, int(match[1] or 0), ref)
     kind, sign, rest = ref.partition("_")
-    if kind in _TABLES and kind not in kinds:
+    if kind not in _TABLES or not sign or not rest:
+        return _named(c, ref, kinds)
+    if kind not in kinds:
         raise _wrong_kind(ref, kind, kinds)
-    if kind not in kinds or not sign or not rest:
-        raise not_found(ref)
     id_ = _TABLES[kind].c.id
     near = and_(id_ >= ref, id_ <= ref + "z" * 32)  # what the index can serve; z is the last letter that ids have
     begun = select(id_).where(near, id_.startswith(ref, autoescape=True))
     found = list(c.execute(begun.order_by(id_).limit(_SHOWN + 1)).scalars())
     if not found:
-        raise not_found(ref)
+        return _named(c, ref, kinds)
     if len(found) > 1 and found[0] != ref:
-        names = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-        raise UsageError(f"{ref} begins several ids: {names}", hint="type more of it")
+        raise UsageError(f"{ref} begins several ids: {_some(found)}", hint="type more of it")
     return str(found[0])
+
+
+def _named(c: Connection, name: str, kinds: Sequence[str]) -> str:
+    """The newest thousand are looked through. A run's name is first its own, then its prompt's: both may have it."""
+    for kind in ("rs", "ps"):
+        if kind not in kinds or not name:
+            continue
+        columns = _TABLES[kind].c
+        newest = select(columns.id, columns.name).order_by(columns.created_at.desc(), columns.id.desc()).limit(_NEWEST)
+        some = newest.subquery()
+        found = list(c.execute(select(some.c.id).where(some.c.name == name)).scalars())
+        if len(found) > 1:
+            words = f"{len(found)} {_NAMES[kind]}s are named {name}: {_some(found)}"
+            raise UsageError(words, hint="name one by its id")
+        if found:
+            return str(found[0])
+    raise not_found(name)
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
 
 
 def not_found(ref: str) -> NotFound:

@@ -200,6 +200,20 @@ def test_an_id_of_another_kind_is_refused(store: Store, ref: str) -> None:
         store.resolve(ref, ("ps",))
 
 
+def test_a_name_is_as_good_as_an_id_while_only_one_has_it(store: Store) -> None:
+    prompt = a_prompt(name="a street")
+    run = a_run(prompt.id, name="a street in rain")
+    store.add(prompt, run)
+    twice = [stored_run(store, name="said twice").id for _ in range(2)]
+    assert store.resolve("a street in rain") == run.id
+    assert store.resolve("a street", ("ps", "rs")) == prompt.id
+    with pytest.raises(NotFound):
+        store.resolve("a street in rain", ("ps",))
+    with pytest.raises(UsageError, match="2 runs are named said twice") as caught:
+        store.resolve("said twice", ("rs",))
+    assert all(id_ in caught.value.message for id_ in twice)
+
+
 def test_last_counts_back_from_the_newest_run(store: Store) -> None:
     runs = [stored_run(store, created_at=at(second)) for second in (2, 0, 1)]
     assert store.resolve("@last") == runs[0].id
