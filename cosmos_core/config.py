@@ -98,6 +98,7 @@ class _General:
     default_target: str | None = parameter(None, help="the target of a run that names none")
     simulate: Literal["auto", "never"] = parameter("auto", help="whether the simulator may stand in for a target")
     required_extensions: tuple[str, ...] = parameter((), help="extensions without which nothing runs")
+    outputs_dir: str | None = parameter(None, help="a folder for a copy of each result, named by date and text")
 
 
 @frozen(kw_only=True)
@@ -117,6 +118,7 @@ class Config:
     targets: Mapping[str, Target]  # as configured; the simulator is not among them unless it was
     settings: tuple[Setting, ...]
     required_extensions: tuple[str, ...] = ()
+    results_dir: Path | None = None  # `outputs_dir` of the file: where a copy of each result goes
 
     @classmethod
     def load(cls, path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -240,7 +242,7 @@ class _Reader:
         for key in [key for key in document if key not in known]:
             del document[key]
             self.faults.append(f"{key}: unknown key; {nearest(key, known)}there is {', '.join(known)}")
-        general = self._read(_General, document, "")
+        general = self._read(_General, document, "", {"outputs_dir": partial(paths.on_this_machine, base=self._base)})
         store = self._read(_StoreTable, store_table, "store.")
         targets = {name: self._target(name, table) for name, table in target_tables.items()}
         if self.faults:
@@ -255,6 +257,7 @@ class _Reader:
             targets=targets,
             settings=tuple(self.settings),
             required_extensions=general.required_extensions,
+            results_dir=Path(general.outputs_dir) if general.outputs_dir else None,
         )
         names = (*targets, SIMULATOR)
         if config.default_target and config.default_target not in names:

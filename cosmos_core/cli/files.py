@@ -1,13 +1,15 @@
-"""`logs`, `path`, `fetch`: what a run left behind."""
+"""`logs`, `path`, `open`, `fetch`: what a run left behind."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened
 from cosmos_core.cli.completing import complete_runs
+from cosmos_core.errors import TargetUnusable
 
 
 @click.command(
@@ -59,6 +61,34 @@ def path(ctx: click.Context, ref: str) -> None:
     """
     with opened(ctx) as cosmos:
         click.echo(cosmos.path(ref))
+
+
+@click.command(
+    name="open",
+    cls=Command,
+    examples="""
+cosmos open @last
+cosmos open rs_8d3h5n7p:edge
+cosmos open @last --folder
+""",
+)
+@click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_runs)
+@click.option("--folder", is_flag=True, help="Open the folder that holds it.")
+@click.pass_context
+def open_(ctx: click.Context, ref: str, folder: bool) -> None:
+    """Open a result in the system's player, or its folder.
+
+    It is fetched first if it is not here yet. Without NAME it is the main result; `cosmos show ID` lists the names.
+    """
+    with opened(ctx) as cosmos:
+        file = Path(cosmos.path(ref))
+    what = file.parent if folder else file
+    click.echo(what)
+    # xdg-open hands over and ends; only its end tells whether there was anybody to hand over to
+    if click.launch(str(what), wait=sys.platform == "linux"):
+        raise TargetUnusable(
+            f"nothing on this machine opens {what}", hint=f"play it with a program of yours: mpv {what}"
+        )
 
 
 @click.command(

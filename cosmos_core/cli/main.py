@@ -40,6 +40,7 @@ SECTIONS: tuple[Section, ...] = (
             "list": ("listing", "list_", "List prompts or runs, newest first."),
             "show": ("showing", "show", "Everything known about a prompt, a run or a file."),
             "logs": ("files", "logs", "Print the log of a run."),
+            "open": ("files", "open_", "Open a result in the system's player."),
             "path": ("files", "path", "Print where an output of a run is, for $(...)."),
             "status": ("status", "status", "The targets, and what is running there."),
         },

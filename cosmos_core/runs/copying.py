@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store
 from cosmos_core.store.records import InputRecord, RunRecord
-from cosmos_core.values import Fetch, Problem
+from cosmos_core.values import Fetch, Problem, Request
 
 FILE_EXISTS = "file_exists"
 """Code of the one problem that `overwrite` settles."""
@@ -26,6 +29,14 @@ def names_one_file(wishes: Iterable[Wish]) -> bool:
 
 def _is_folder(to: str) -> bool:
     return to.endswith("/") or Path(to).is_dir()
+
+
+def named(folder: Path, request: Request[Any], outputs: Sequence[Fetch]) -> str:
+    """The name of a result in the user's own folder: its day, its text and its run, so that it names one only."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.text.lower())[:40].strip("-") or request.model
+    suffix = next((PurePosixPath(each.pattern).suffix for each in outputs if each.role == "result"), "")
+    day = datetime.now().astimezone().date()
+    return str(folder / f"{day}_{words}_{request.id.removeprefix('rs_')}{suffix}")
 
 
 def fault_of(

@@ -18,7 +18,7 @@ from cosmos_core.errors import Refused, UsageError
 from cosmos_core.models import Model, Models
 from cosmos_core.models.inputs import check as check_inputs
 from cosmos_core.parameters import Key, closest, keys, read, unstructure
-from cosmos_core.runs.copying import fault_of
+from cosmos_core.runs.copying import fault_of, named
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.gather import gather
 from cosmos_core.runs.inputs import Refs
@@ -128,7 +128,7 @@ class Planner:
         if target is None or site is None:
             return plan
         canonical_hash = request_hash(model, request)  # a plugin that cannot convert fails here, before any record
-        warnings = self._of_the_job(model, request, target, wish, inputs)
+        warnings, copy_to = self._of_the_job(model, request, target, wish, inputs)
         filled = ExecutionConfig(
             target=target,
             toolkit=site,
@@ -142,7 +142,7 @@ class Planner:
             else None,
             if_busy=wish.if_busy or "wait",
             fetch=wish.fetch or (source.config.fetch if source.config else "all"),
-            copy_to=wish.copy_to,
+            copy_to=copy_to,
             overwrite=wish.overwrite,
         )
         run = RunRecord(
@@ -283,18 +283,25 @@ class Planner:
 
     def _of_the_job(
         self, model: Model, request: Request[Any], target: Target, wish: Wish, inputs: tuple[InputRecord, ...]
-    ) -> tuple[Problem, ...]:
-        """All warnings, with what only a converted request shows: secrets that it needs, the kind of its result."""
+    ) -> tuple[tuple[Problem, ...], str | None]:
+        """All warnings, and where the result is copied to.
+
+        Only a converted request shows which secrets it needs, and of what kind its result is.
+        """
         job = Job.of(request)
         bundle = model.convert_inputs(job)
         self.problems.extend(missing_secrets(model.choose_script(job, bundle), target))
-        if wish.copy_to is not None:
-            if wish.fetch == "none":
-                words = "with --fetch none there is no result on this machine to copy"
-                self._problem("output", words, "leave -o or --fetch none out", "output")
-            elif fault := fault_of(wish.copy_to, inputs, self.store, overwrite=wish.overwrite, outputs=bundle.fetch):
-                self.problems.append(fault)
-        return self._refuse_or_warn(strict=wish.strict)
+        copy_to = wish.copy_to
+        if copy_to is None and self.config.results_dir and wish.fetch != "none":
+            copy_to = named(self.config.results_dir, request, bundle.fetch)
+        if copy_to is not None and wish.fetch == "none":
+            words = "with --fetch none there is no result on this machine to copy"
+            self._problem("output", words, "leave -o or --fetch none out", "output")
+        elif copy_to is not None and (
+            fault := fault_of(copy_to, inputs, self.store, overwrite=wish.overwrite, outputs=bundle.fetch)
+        ):
+            self.problems.append(fault)
+        return self._refuse_or_warn(strict=wish.strict), copy_to
 
     def _problem(self, name: str, message: str, hint: str, code: str) -> None:
         self.problems.append(Problem(field=name, message=message, hint=hint, code=code))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import av
 import pytest
@@ -394,3 +397,18 @@ def test_ctrl_c_before_anything_was_started_says_that_nothing_runs(
     assert code == 130
     assert "nothing runs until" in told
     assert command in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere another program opens files")
+def test_a_result_or_its_folder_is_opened_by_the_systems_own_program(used, tmp_path):
+    result = used("path", "@last").out.strip()
+    program = tmp_path / "xdg-open"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert used("open", "@last", PATH=path).out.strip() == result
+    assert used("open", "@last", "--folder", PATH=path).code == 0
+    assert (tmp_path / "opened").read_text().splitlines() == [result, str(Path(result).parent)]
+    program.write_text("#!/bin/sh\nexit 3\n")
+    told = used("open", "@last", PATH=path)
+    assert (told.code, "nothing on this machine opens" in told.err) == (4, True)

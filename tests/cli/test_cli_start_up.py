@@ -15,7 +15,7 @@ HEAVY = {
 }  # fmt: skip
 COMMANDS = (
     "run", "create prompt", "create run", "inference", "list", "show", "logs", "attach", "wait", "cancel", "retry",
-    "sync", "fetch", "path", "status", "models", "plugins", "targets", "config", "demo", "completion",
+    "sync", "fetch", "path", "open", "status", "models", "plugins", "targets", "config", "demo", "completion",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from attrs import evolve
 from run_life import Home, whole
 
+from cosmos_core import Cosmos
+from cosmos_core.config import Config
 from cosmos_core.errors import Refused, UsageError
 from cosmos_core.runs.wish import Wish
 
@@ -114,3 +117,14 @@ def test_a_dry_run_writes_all_that_would_be_sent_and_over_nothing_else(mine: Hom
         cosmos.dry_run(asked, out)
     assert spec.read_text() == '{"mine": 1}'
     assert (mine.folder / "clip.mp4").stat().st_nlink == 2
+
+
+def test_a_folder_of_ones_own_gets_every_result_under_a_name_that_tells(mine: Home) -> None:
+    (mine.folder / "cosmos.toml").write_text('outputs_dir = "takes"\n')
+    cosmos = Cosmos(Config.load(mine.folder / "cosmos.toml"))
+    asked = evolve(wish(mine, "x"), copy_to=None, text="Heavy RAIN, at night!")
+    run = cosmos.execute(cosmos.store_run(asked).id)
+    cosmos.close()
+    (take,) = (mine.folder / "takes").iterdir()
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d_heavy-rain-at-night_{run.id[3:]}\.mp4", take.name)
+    assert run.metadata["copy"] == str(take)
