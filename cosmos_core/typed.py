@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
@@ -185,6 +186,10 @@ def _one_of(choices: tuple[Any, ...], value: Any) -> Any:
         same_type = type(choice) is type(value)  # True is 1, and "1" may be meant as 1
         if (same_type and choice == value) or (isinstance(value, str) and text_form(choice) == value):
             return choice
+    if all(type(choice) is int for choice in choices):  # 1.0 and "1.0" are whole numbers here as elsewhere
+        with suppress(WrongValue):
+            if (number := _integer(value, Limits())) in choices:
+                return number
     names = [text_form(choice) for choice in choices]
     if not isinstance(value, str) and text_form(value) in names and str in map(type, choices):
         quoted = json.dumps(text_form(value))

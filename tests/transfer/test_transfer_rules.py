@@ -250,7 +250,15 @@ def test_warns(name: str) -> None:
             evolve(asked(), site=Site(target="t", toolkit="x", version="1.5.0", settings=CKPT)),
             id="own checkpoint for one control",
         ),
-        pytest.param(asked(given_input("edge", "e.png", PICTURE)), id="files of another kind: the core refuses them"),
+        pytest.param(
+            asked(
+                given_input("video", "a.jpg", PICTURE),
+                given_input("edge", "e.png", PICTURE),
+                given_input("mask.edge", "m.png", PICTURE),
+                num_video_frames_per_chunk=1,
+            ),
+            id="pictures that go with a picture",
+        ),
         pytest.param(asked(context_frame_index=20, max_frames=20), id="style from a frame that is not read"),
         pytest.param(
             asked(given_input("video", media=video(frames=187)), num_conditional_frames=1), id="chunks that overlap"

@@ -84,7 +84,7 @@ def valid_requests(draw: st.DrawFn, id: str | None = None) -> Request[Parameters
     for control in sorted(used):
         how = draw(st.sampled_from(("weight", "file", "both")))
         if how != "file":
-            weights[control] = draw(st.floats(0, 1))
+            weights[control] = draw(st.floats(0, 1, exclude_min=not weights))  # one has to hold the video
         if how != "weight":
             inputs.append(draw(_videos(control, length)))
         if draw(st.booleans()):

@@ -6,21 +6,23 @@ and files that are unreadable or not of a kind that their slot takes, are the co
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from cosmos_core import Input, Problem, Request
-from cosmos_transfer.transfer25.asked import frames_read
+from cosmos_core import Input, Media, Problem, Request
+from cosmos_transfer.transfer25.asked import controls_of, frames_read
 from cosmos_transfer.transfer25.conversions import conversion
+from cosmos_transfer.transfer25.pair_rules import SAME_RATE, companions
 from cosmos_transfer.transfer25.parameters import (
-    CONTROLS,
     IMAGE_SUFFIXES,
     INPUTS,
     MAX_FRAMES_READ,
     VIDEO_SUFFIXES,
     Parameters,
 )
+from cosmos_transfer.transfer25.reader_rules import about_readers, command, read_by_opencv
 
 _SUFFIXES = {"video": VIDEO_SUFFIXES, "image": IMAGE_SUFFIXES}
 _ANY_SUFFIX = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npz")
@@ -32,19 +34,26 @@ def about_inputs(request: Request[Any]) -> Iterator[Problem]:
     for item in request.inputs:
         if item.slot in declared or item.slot.startswith("mask."):
             yield from _about_the_suffix(item)
-        if item.media is not None and item.media.rotation:
+        yield from about_readers(item)
+        if item.media is not None and item.media.rotation and not _turned_for_words(request, item):
             yield _turned(item, item.media.rotation)
     video = request.one("video")
-    if video is not None and video.media is not None and video.media.fps is not None:
-        yield from _about_the_rate(video, video.media.fps)
+    if video is not None and video.media is not None:
+        yield from _about_the_rate(video, video.media)
+        if video.media.kind == "video" and video.media.sound:
+            yield _silent(video)
+
+
+def _turned_for_words(request: Request[Any], item: Input) -> bool:
+    """Whether that is an error, which is told by itself."""
+    return item.slot == "video" and request.parameters is not None and bool(read_by_opencv(controls_of(request)))
 
 
 def _taken(slot: str) -> dict[str, tuple[str, ...]]:
     """The kinds of file that a slot takes, and the suffixes by which the toolkit knows each."""
     if slot == "guided_generation_mask":
         return {"video": (".mp4",), "tensor": (".npz",)}
-    kinds = ("video", "image") if slot in ("video", "image_context") else ("video",)
-    return {kind: _SUFFIXES[kind] for kind in kinds}
+    return dict(_SUFFIXES)
 
 
 def _about_the_suffix(item: Input) -> Iterator[Problem]:
@@ -72,30 +81,55 @@ def _about_the_suffix(item: Input) -> Iterator[Problem]:
     )
 
 
-def _about_the_rate(video: Input, fps: float) -> Iterator[Problem]:
-    if int(fps) < 1:
+def _about_the_rate(video: Input, media: Media) -> Iterator[Problem]:
+    """The result has the nominal rate (imageio's `fps` is PyAV's `guessed_rate`), cut to a whole number."""
+    rate = media.nominal_fps or media.fps
+    if rate is None or media.kind != "video":
+        return
+    if int(rate) < 1:
         yield Problem(
             field="video",
-            message=f"{video.name} has {fps:g} frames a second; the toolkit cuts that to 0 and cannot write",
-            hint="give the video a rate of at least 1: ffmpeg -r 24 -i IN OUT",
+            message=f"{video.name} has {rate:g} frames a second; the toolkit cuts that to 0 and cannot write",
+            hint=f"give the video a rate of at least 1: `ffmpeg -r 24 -i {shlex.quote(video.name)} OUT`",
             code="fps_below_one",
         )
-    elif fps != int(fps):
+    elif media.fps and media.frames != 1 and abs(media.fps / rate - 1) > SAME_RATE:
+        faster = int(rate) / media.fps
         yield Problem(
             field="video",
-            message=f"{video.name} has {fps:.5g} frames a second, and the result will have "
-            f"{int(fps)}: it plays a little slower",
-            hint="set the rate of the result back afterwards, or convert the video to a whole number first",
+            message=f"{video.name} has a variable frame rate, {media.fps:.4g} a second on average; the result will "
+            f"have {int(rate)}: it plays unevenly, {faster:.3g} times as fast",
+            hint=f"make the rate constant: {command(video, f'-fps_mode cfr -r {round(rate)}', f'{round(rate)}fps')}",
+            code="variable_rate",
+            severity="warning",
+        )
+    elif rate != int(rate):
+        yield Problem(
+            field="video",
+            message=f"{video.name} has {rate:.5g} frames a second, and the result will have {int(rate)}: it plays a "
+            "little slower",
+            hint=f"give it a whole number: {command(video, f'-r {round(rate)}', f'{round(rate)}fps')}",
             code="fps_cut",
             severity="warning",
         )
+
+
+def _silent(video: Input) -> Problem:
+    name = shlex.quote(video.name)
+    return Problem(
+        field="video",
+        message=f"{video.name} has sound, and the result has none",
+        hint=f"put it back afterwards: `ffmpeg -i RESULT.mp4 -i {name} -map 0:v -map 1:a -c copy -shortest OUT.mp4`",
+        code="sound_lost",
+        severity="warning",
+    )
 
 
 def _turned(item: Input, rotation: int) -> Problem:
     return Problem(
         field=item.slot,
         message=f"{item.name} is stored turned by {rotation} degrees, and the toolkit reads it as stored",
-        hint="write the rotation into the pictures first: ffmpeg -i IN OUT",
+        hint=f"write the rotation into the pictures first: {command(item, '', 'upright')}",
         code="rotation",
         severity="warning",
     )
@@ -117,19 +151,24 @@ def about_lengths(request: Request[Parameters]) -> Iterator[Problem]:
     wanted = frames_read(request)
     if wanted is None:
         return
-    for item in _companions(request):
+    for item in companions(request):
+        if wanted > MAX_FRAMES_READ and item.slot != "guided_generation_mask":
+            yield Problem(
+                field="max_frames",
+                message=f"{wanted} frames are read from {video.name}, and of {item.name} the first {MAX_FRAMES_READ} "
+                "only: the toolkit stops where they end",
+                hint=f"--set max_frames={MAX_FRAMES_READ}",
+                code="too_long",
+            )
+            continue
         if item.media is None or item.media.frames is None or item.media.frames >= wanted:
             continue
         if item.media.kind not in _taken(item.slot):
             continue  # said already
         yield Problem(
             field=item.slot,
-            message=f"{item.name} has {item.media.frames} frames, and {wanted} are read from {video.name}",
+            message=f"{item.name} has {item.media.frames} frame{'s' * (item.media.frames != 1)}, and {wanted} are read "
+            f"from {video.name}",
             hint=f"give one that is as long, or read less of the video: --set max_frames={item.media.frames}",
             code="too_short",
         )
-
-
-def _companions(request: Request[Parameters]) -> list[Input]:
-    slots = (*CONTROLS, *(f"mask.{name}" for name in CONTROLS), "guided_generation_mask")
-    return [item for slot in slots for item in request.all(slot)]

@@ -115,6 +115,8 @@ class Settings:
     experiment: str | None = parameter(None, help="The experiment that checkpoint was trained with.")
 
 
+_SEEN = ("video", "image")  # a picture goes with a picture
+
 INPUTS = (
     InputSlot(
         name="video",
@@ -122,11 +124,31 @@ INPUTS = (
         required=True,
         help="The video (or picture) that is made anew.",
     ),
-    InputSlot(name="edge", lossless=True, help="Outlines of the video; computed if only a weight is given."),
-    InputSlot(name="vis", help="The blurred video; computed if only a weight is given."),
-    InputSlot(name="depth", lossless=True, help="Depth of the video; computed if only a weight is given."),
-    InputSlot(name="seg", lossless=True, help="Coloured object regions; computed if only a weight is given."),
-    InputSlot(name="mask.*", lossless=True, help="Black and white: where that control applies (white)."),
+    InputSlot(
+        name="edge",
+        kinds=("video", "image"),
+        lossless=True,
+        help="Outlines of the video; computed if only a weight is given.",
+    ),
+    InputSlot(name="vis", kinds=_SEEN, help="The blurred video; computed if only a weight is given."),
+    InputSlot(
+        name="depth",
+        kinds=("video", "image"),
+        lossless=True,
+        help="Depth of the video; computed if only a weight is given.",
+    ),
+    InputSlot(
+        name="seg",
+        kinds=("video", "image"),
+        lossless=True,
+        help="Coloured object regions; computed if only a weight is given.",
+    ),
+    InputSlot(
+        name="mask.*",
+        kinds=("video", "image"),
+        lossless=True,
+        help="Black and white: where that control applies (white).",
+    ),
     InputSlot(name="image_context", kinds=("image", "video"), help="A picture whose style the result takes."),
     InputSlot(
         name="guided_generation_mask",

@@ -15,13 +15,16 @@ from attrs import fields_dict
 from cosmos_core import Problem, Request
 from cosmos_transfer.transfer25.asked import Control, controls_of
 from cosmos_transfer.transfer25.media_rules import about_inputs, about_lengths
+from cosmos_transfer.transfer25.pair_rules import about_pairs
 from cosmos_transfer.transfer25.parameters import CONTROLS, Parameters, Settings
+from cosmos_transfer.transfer25.reader_rules import about_opencv
 from cosmos_transfer.transfer25.sampling_rules import about_sampling
 
 SAFE_GPUS = (1, 2, 4, 8)
 """Others may not divide 24 latent frames and the picture's height: `Split by width dimension is not ...`."""
 
 SEG_WORDS = 128
+TOKENS = 512
 OLDEST = (1, 5)
 
 
@@ -39,6 +42,8 @@ def validate_inputs(request: Request[Parameters]) -> list[Problem]:
         problems += about_sampling(request, controls)
         problems += _about_settings(request, controls)
         problems += about_lengths(request)
+        problems += about_pairs(request)
+        problems += about_opencv(request, controls)
     return problems
 
 
@@ -63,10 +68,28 @@ def _about_the_prompt(request: Request[Any]) -> Iterator[Problem]:
             code="prompt_empty",
         )
     yield from _about_text("text", request.text)
+    yield from _about_the_length("text", request.text)
+
+
+def _tokens(text: str) -> int:
+    """About how many tokens the text encoder's tokenizer makes of it; an estimate, since its vocabulary is not here."""
+    plain = sum(character.isascii() for character in text)
+    return round(plain / 4.5 + (len(text) - plain) / 1.5)
+
+
+def _about_the_length(field: str, text: str) -> Iterator[Problem]:
+    if _tokens(text) > TOKENS:
+        yield _warning(
+            field,
+            f"it has about {_tokens(text)} tokens by our estimate, and the toolkit drops what is beyond {TOKENS}",
+            "shorten it, or put what matters first",
+            "prompt_cut",
+        )
 
 
 def _about_texts(parameters: Parameters) -> Iterator[Problem]:
     yield from _about_text("negative_prompt", parameters.negative_prompt)
+    yield from _about_the_length("negative_prompt", parameters.negative_prompt)
     if not parameters.negative_prompt:
         # its embedding is then never computed: an AssertionError, or in a batch that of the sample before
         yield Problem(
@@ -125,6 +148,15 @@ def _about_controls(request: Request[Parameters], controls: tuple[Control, ...])
             hint=f"set a weight, as in --set weights.edge=1, or give a control video (one of {', '.join(CONTROLS)})",
             code="no_control",
         )
+    elif all(control.weight == 0 for control in controls):
+        yield Problem(
+            field="weights",
+            message=f"every control used ({', '.join(control.name for control in controls)}) has weight 0, so nothing "
+            "holds the video",
+            hint=f"give one a weight above 0, as in --set weights.{controls[0].name}=1",
+            code="weights_zero",
+        )
+        return
     for control in controls:
         if control.weight == 0:
             yield _warning(
