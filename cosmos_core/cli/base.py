@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from cosmos_core.models import Models
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-MODEL_OPTIONS = "cosmos.model_options"
-"""Where a context keeps the options that were generated for it."""
 Section = tuple[str, dict[str, tuple[str, str, str]]]
 
 
@@ -96,6 +94,15 @@ class Command(click.Command):
         self.examples = examples
         self.params.extend(global_options(hidden=True))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = tuple(args)  # click uses its list up
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from cosmos_core.cli.mistyped import refusal  # the way of a mistake may cost something
+
+            raise refusal(ctx, given, error.option_name) from error
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[click.Parameter]] = {}
         for param in self.get_params(ctx):
@@ -132,8 +139,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def hint_for(error: click.ClickException) -> str:
     """What is most likely meant by a command that could not be understood."""
     ctx = error.ctx if isinstance(error, click.UsageError) else None
-    if isinstance(error, click.NoSuchOption) and ctx and ctx.meta.get(MODEL_OPTIONS) == []:
-        return "a model's own options are known once --model (or --from) is there; see `cosmos models`"
     takes_text = ctx is not None and any(param.name == "text" for param in ctx.command.params)
     if takes_text and "unexpected extra argument" in error.message:
         return 'a text with spaces wants quotes: "rain at night"'

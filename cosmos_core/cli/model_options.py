@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cosmos_core.cli.base import MODEL_OPTIONS, Command, Option, opened, shared_of
+from cosmos_core.cli.base import Command, Option, opened, shared_of
 
 if TYPE_CHECKING:
     from cosmos_core.parameters import Key
     from cosmos_core.values import ModelInfo
 
 _GIVEN = "cosmos.model_given"
+_OPTIONS = "cosmos.model_options"
+_MODEL = "cosmos.model"
 _HELP = ("--help", "-h")
 
 
@@ -32,6 +34,12 @@ class Given:
 def given_by(ctx: click.Context) -> Given:
     """What the model's own options brought."""
     found: Given = ctx.meta.setdefault(_GIVEN, Given())
+    return found
+
+
+def model_of(ctx: click.Context) -> str | None:
+    """The model that the command line is about, as far as it says."""
+    found: str | None = ctx.meta.get(_MODEL)
     return found
 
 
@@ -68,12 +76,12 @@ class ModelCommand(Command):
         self.id_first = id_first
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[MODEL_OPTIONS] = []
-        ctx.meta[MODEL_OPTIONS] = list(self._of_model(ctx, args))
+        ctx.meta[_OPTIONS] = []
+        ctx.meta[_OPTIONS] = list(self._of_model(ctx, args))
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *ctx.meta.get(MODEL_OPTIONS, [])]
+        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, [])]
 
     def write_options(self, ctx: click.Context, formatter: click.HelpFormatter, options: list[click.Parameter]) -> None:
         if not isinstance(options[0], ModelOption):
@@ -96,6 +104,7 @@ class ModelCommand(Command):
         lenient = ctx.resilient_parsing or any(flag in args for flag in _HELP)
         info = _info(ctx, words, lenient=lenient)
         if info is not None:
+            ctx.meta[_MODEL] = info[0]
             yield from options_of(*info, args)
 
     def _first_look(self, args: list[str]) -> Mapping[str, str]:

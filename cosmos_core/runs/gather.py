@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from cosmos_core.config import Target
 from cosmos_core.models.inputs import slot_of
+from cosmos_core.parameters import keys
 from cosmos_core.runs.inputs import BadRef, Refs, is_there
 from cosmos_core.runs.wish import Wish
 from cosmos_core.sequences import BadSequence, NoSequence, rate_of
@@ -76,7 +77,11 @@ class _Gathering:
         try:
             record = self.refs.read(slot, ref)
         except BadRef as bad:
-            self.problems.append(bad.problem(slot))
+            problem = bad.problem(slot)
+            if bad.code == "no_such_file" and (key := _number_of(self.toolkit, slot, ref)):
+                message = f"takes a file, and there is no file {ref}"
+                problem = evolve(problem, message=message, hint=f"give the number as --{key.replace('_', '-')} {ref}")
+            self.problems.append(problem)
             return _unread(slot, ref)
         target = self.target
         if target and record.target not in (None, target.name) and record.path is None:
@@ -141,6 +146,15 @@ class _Gathering:
 
 def _said_for(slot: str, said: Mapping[str, Fraction]) -> Fraction | None:
     return said.get(slot, said.get(""))
+
+
+def _number_of(toolkit: Toolkit, slot: str, ref: str) -> str | None:
+    """The parameter that was meant where a number is given for a file: for `edge` it is `weights.edge`."""
+    try:
+        float(ref)
+    except ValueError:
+        return None
+    return next((key.name for key in keys(toolkit.parameters) if key.name.rpartition(".")[2] == slot), None)
 
 
 def _unread(slot: str, ref: str) -> InputRecord:

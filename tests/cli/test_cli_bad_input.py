@@ -32,6 +32,7 @@ CASES = {
     "missing file": ((*BASE, "rain", "--video", "strret.mp4", *EDGE), REFUSED, "video", "street.mp4"),
     "file of nobody": ((*BASE, "rain", "--video", "~no-such-user/a.mp4", *EDGE), REFUSED, "video", "no folder"),
     "text of nobody": ((*BASE, "@~no-such-user/a.txt", *VIDEO, *EDGE), REFUSED, "text", "@@"),
+    "number for a file": ((*BASE, "rain", *VIDEO, "--edge", "0.8"), REFUSED, "edge", "--weights.edge 0.8"),
     "folder for a file": ((*BASE, "rain", "--video", "folder", *EDGE), REFUSED, "video", "name a file"),
     "text named mp4": ((*BASE, "rain", "--video", "text.mp4", *EDGE), REFUSED, "video", "mp4"),
     "cut mp4": ((*BASE, "rain", "--video", "cut.mp4", *EDGE), REFUSED, "video", "mp4"),

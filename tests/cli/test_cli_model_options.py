@@ -78,3 +78,36 @@ def test_the_names_of_a_family_are_options_where_they_are_used():
 
 def test_no_setting_may_have_the_name_of_a_key_that_every_toolkit_has():
     assert {field.name for field in fields(ToolkitSite)} - {"settings"} == set(SITE_KEYS)
+
+
+def test_all_misspelt_options_are_told_at_once_each_with_its_nearest_name(cosmos):
+    words = ("--vdeo", "street.mp4", "--wieghts.edge=1", "--num_steps", "-4", "-seed", "1")
+    ended = cosmos("run", "--model", "transfer", "rain", *words, "--json")
+
+    assert ended.code == 2
+    assert {problem["field"]: problem["hint"] for problem in ended.document["error"]["problems"]} == {
+        "--vdeo": "did you mean --video?",
+        "--wieghts.edge": "did you mean --weights.edge?",
+        "--num_steps": "did you mean --num-steps?",
+        "-seed": "did you mean --seed?",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "typed"),
+    [
+        (("run", "--video", "a.mp4"), "--video is an option of transfer", "cosmos run --model transfer"),
+        (("run", "--depth=a", "--weights.edge", "1"), "--depth and --weights.edge are options of transfer", "transfer"),
+        (("create", "run", "--seed", "1"), "--seed is an option of transfer", "cosmos create run ID"),
+        (("run", "--vdeo", "a.mp4"), "there is no option --vdeo", "--video of transfer"),
+        (("list", "runs", "--statsu", "failed"), "there is no option --statsu", "did you mean --status?"),
+        (("run", "--xyzzy", "--", "--video"), "there is no option --xyzzy", "`cosmos run --help`"),
+    ],
+)
+def test_an_option_that_is_not_there_is_told_with_what_to_type(cosmos, words, told, typed):
+    ended = cosmos(*words)
+
+    assert ended.code == 2
+    assert f"error: {told}" in ended.err
+    assert typed in ended.err
+    assert "2 unknown" not in ended.err
