@@ -29,9 +29,9 @@ CONTRACT = 1
 """The newest contract that this version understands."""
 
 OPTIONS = frozenset((
-    "batch", "config", "debug", "detach", "dry-run", "enhance", "fetch", "from", "gpus", "grid", "help", "if-busy",
-    "input", "input-fps", "json", "model", "name", "out", "output", "page", "preset", "progress", "prompts", "quiet",
-    "set", "spec", "strict", "tag", "target", "text", "timeout", "toolkit", "version",
+    "batch", "config", "debug", "detach", "dry-run", "enhance", "fetch", "force", "from", "gpus", "grid", "help",
+    "if-busy", "input", "input-fps", "json", "model", "name", "out", "output", "page", "preset", "progress",
+    "prompts", "quiet", "set", "spec", "strict", "tag", "target", "text", "timeout", "toolkit", "version",
 ))  # fmt: skip
 """The options of the commands that take a model's inputs and parameters as options, and those that will come.
 
