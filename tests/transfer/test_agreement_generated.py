@@ -6,6 +6,10 @@ import pytest
 from agreement import disagreements
 
 
+def test_some_agree() -> None:
+    assert disagreements(range(60)) == []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(0, 10_000, 500))
 def test_ten_thousand_agree(first: int) -> None:
