@@ -7,7 +7,8 @@ from agreement import disagreements
 
 
 def test_some_agree() -> None:
-    assert disagreements(range(60)) == []
+    once_let_pass = (6562, 6840, 8733)  # an overlap of all frames, which older releases stop on
+    assert disagreements([*range(60), *once_let_pass]) == []
 
 
 @pytest.mark.long

@@ -78,6 +78,14 @@ def _about_one_frame_left(request: Request[Parameters]) -> Iterator[Problem]:
             hint=f"set num_conditional_frames=1, or max_frames={frames - 1}",
             code="one_frame_left",
         )
+    if frames is not None and frames == overlap > 1:
+        yield _warning(
+            "num_conditional_frames",
+            f"the video has {frames} frames, and each chunk takes {overlap} from the one before: release 1.5.1 and "
+            "older make no chunk at all of it, and stop",
+            "set num_conditional_frames=1",
+            "overlap_is_all",
+        )
 
 
 def _about_a_picture_on_several_gpus(request: Request[Parameters]) -> Iterator[Problem]:
