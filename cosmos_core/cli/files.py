@@ -103,7 +103,7 @@ cosmos fetch @last --only results
 @json_option
 @click.pass_context
 def fetch(ctx: click.Context, ids: tuple[str, ...], only: str, as_json: bool) -> None:
-    """Bring the outputs of runs to this machine. `-` reads ids from standard input."""
+    """Fetch the outputs of runs to this machine. `-` reads ids from standard input."""
     from cosmos_core.cli.attached import documents
     from cosmos_core.cli.moving import ids_of
     from cosmos_core.cli.screen import media_facts, print_facts, print_json, say

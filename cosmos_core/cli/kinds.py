@@ -31,7 +31,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in new cli
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds = _seconds(str(value))
         if not seconds:
-            self.fail(f"{value!r} is no length of time: say 90, 30s, 45m or 2h", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90, 30s, 45m or 2h", param, ctx)
         return seconds
 
 

@@ -95,19 +95,19 @@ cosmos list runs --status running -q | cosmos wait -
 """,
 )
 @click.argument("what", type=click.Choice(["prompts", "runs"]))
-@click.option("--model", metavar="MODEL", shell_complete=complete_models, help="Of that model only.")
+@click.option("--model", metavar="MODEL", shell_complete=complete_models, help="Only this model.")
 @click.option(
-    "--status", type=click.Choice(_STATES), metavar="STATE", help=f"Runs in that state only: {', '.join(_STATES)}."
+    "--status", type=click.Choice(_STATES), metavar="STATE", help=f"Only runs in this state: {', '.join(_STATES)}."
 )
-@click.option("--target", metavar="NAME", shell_complete=complete_targets, help="Runs on that target only.")
-@click.option("--group", metavar="ID", help="Runs of that group only.")
-@click.option("--prompt", metavar="ID", shell_complete=complete_prompts, help="Runs of that prompt only.")
+@click.option("--target", metavar="NAME", shell_complete=complete_targets, help="Only runs on this target.")
+@click.option("--group", metavar="ID", help="Only runs of this group.")
+@click.option("--prompt", metavar="ID", shell_complete=complete_prompts, help="Only runs of this prompt.")
 @click.option(
-    "--since", type=Moment(), metavar="WHEN", help="Made then or later: today, yesterday, 2d, 3h, a date or a time."
+    "--since", type=Moment(), metavar="WHEN", help="Created then or later: today, yesterday, 2d, 3h, a date or a time."
 )
-@click.option("--until", type=Moment(), metavar="WHEN", help="Made before then.")
-@click.option("--tag", metavar="TEXT", help="With that tag only.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="Created before then.")
+@click.option("--tag", metavar="TEXT", help="Only with this tag.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
 @click.option("--after", metavar="ID", help="What follows that run or prompt, the last of the page before.")
 @click.option("--columns", metavar="A,B,..", help="Which columns; a wrong one lists them all.")
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")

@@ -26,12 +26,12 @@ from cosmos_core.cli.wishes import (
 from cosmos_core.errors import UsageError
 
 attach_options = apply(
-    option("--detach", "-d", heading=AFTER, is_flag=True, help="Return once it was launched."),
+    option("--detach", "-d", heading=AFTER, is_flag=True, help="Return as soon as the job is launched."),
     option(
         "--progress",
         heading=AFTER,
         type=click.Choice(["bar", "plain", "jsonl", "none"]),
-        help="How to tell of progress.  [default: bar on a terminal, else plain]",
+        help="How to show progress.  [default: bar on a terminal, else plain]",
     ),
 )
 
@@ -242,7 +242,7 @@ cosmos list runs --status lost -q | cosmos retry - --detach
 @json_option
 @click.pass_context
 def retry(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
-    """Run a run that ended once more: a new run with the same settings that names the old one."""
+    """Repeat a run that has ended: a new run with the same settings, which names the old one."""
     from cosmos_core.cli.attached import carry_out
     from cosmos_core.cli.moving import ids_of
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 progress_option = click.option(
     "--progress",
     type=click.Choice(["bar", "plain", "jsonl", "none"]),
-    help="How to tell of progress.  [default: bar on a terminal, else plain]",
+    help="How to show progress.  [default: bar on a terminal, else plain]",
 )
 
 
@@ -34,7 +34,9 @@ def ids_of(words: Sequence[str]) -> list[str]:
 def _started(runs: Sequence[RunRecord]) -> Sequence[RunRecord]:
     for run in runs:
         if run.submitted_at is None and not run.ended:
-            raise UsageError(f"{run.id} is only stored, nothing runs", hint=f"`cosmos inference {run.id}` starts it")
+            raise UsageError(
+                f"{run.id} is only stored; it was never started", hint=f"`cosmos inference {run.id}` starts it"
+            )
     return runs
 
 
@@ -103,7 +105,7 @@ cosmos list runs --status queued -q | cosmos cancel -
 @json_option
 @click.pass_context
 def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
-    """End runs that are not done. What they made so far, and their logs, are kept.
+    """Cancel runs that have not ended. What they made so far, and their logs, are kept.
 
     `-` reads ids from standard input.
     """
@@ -159,7 +161,7 @@ def sync(ctx: click.Context, follow: bool, progress: str | None, as_json: bool) 
             with shown:
                 looked_at = cosmos.sync(follow=follow, on_progress=shown.update)
         except KeyboardInterrupt:
-            say("\nstopped looking; what runs goes on. `cosmos sync` goes on from here", sys.stderr)
+            say("\nstopped watching; jobs go on. `cosmos sync` continues", sys.stderr)
             ctx.exit(INTERRUPTED)
         # what was lost before and is still lost was told when it was lost
         runs = [run for run in looked_at if run.status != "lost" or run.id not in lost]

@@ -67,7 +67,7 @@ def _show(target: TargetStatus) -> None:
         facts += [*_gpus(target), *_jobs(target), *_line(target)]
     else:
         facts += [
-            ("running", " ".join(run.id for run in target.running) or ("nothing of ours" if target.reachable else "")),
+            ("running", " ".join(run.id for run in target.running) or ("none" if target.reachable else "")),
             ("waiting", " ".join(run.id for run in target.waiting)),
         ]
     facts += [("not seen", trouble) for trouble in target.troubles]

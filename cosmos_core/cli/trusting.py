@@ -92,7 +92,7 @@ def _confirmed(name: str, key: OfferedKey, *, yes: bool, changed: bool, as_json:
     if as_json or not sys.stdin.isatty():
         more = " --changed" if key.changed else ""
         raise UsageError(
-            f"nobody can be asked whether {key.fingerprint} is the key of {key.host}: this is no terminal",
+            f"cannot ask whether {key.fingerprint} is the key of {key.host}: this is not a terminal",
             hint=f"compare it with what the owner says, then `cosmos targets trust {name} --yes{more}`",
         )
     if key.changed:

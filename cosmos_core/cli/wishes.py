@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cosmos_core.values import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
-WHAT, WHERE, AFTER = "What to run", "Where and how", "What to do with it"
+WHAT, WHERE, AFTER = "What to run", "Where and how", "The result"
 
 
 def option(*names: str, heading: str, **settings: Any) -> Callable[[F], F]:
@@ -67,27 +67,27 @@ asked_options = apply(
            help="Which of the model's toolkits; `cosmos models MODEL` lists them."),
     option("--name", heading=WHAT, metavar="TEXT", help="A name to find it by."),
     option("--tag", "tags", heading=WHAT, metavar="TEXT", multiple=True, help="A tag (repeat)."),
-    option("--strict", heading=WHAT, is_flag=True, help="Refuse where there are warnings."),
+    option("--strict", heading=WHAT, is_flag=True, help="Treat warnings as problems."),
 )  # fmt: skip
 run_options = apply(
     option("--target", heading=WHERE, metavar="NAME", shell_complete=complete_targets,
            help="Where it runs; `cosmos targets` lists them."),
-    option("--gpus", heading=WHERE, type=int, metavar="N", help="GPUs to use; else as many as the plugin asks for."),
+    option("--gpus", heading=WHERE, type=int, metavar="N", help="How many GPUs.  [default: what the model asks for]"),
     option("--timeout", heading=WHERE, type=Duration(), metavar="DURATION",
-           help="Stop it after so long, from the command's start: 90, 30s, 45m, 2h."),
+           help="Time limit, from the command's start: 90, 30s, 45m, 2h."),
     option("--if-busy", heading=WHERE, type=click.Choice(["wait", "fail"]),
-           help="When no GPU is free.  [default: wait]"),
+           help="What to do when no GPU is free.  [default: wait]"),
     option("--fetch", heading=AFTER, type=click.Choice(["all", "results", "none"]),
-           help="Which outputs to bring here.  [default: all]"),
+           help="Which outputs to fetch.  [default: all]"),
     option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH",
            help="Copy the main result to PATH, a file or a folder, as well."),
     option("--force", "overwrite", heading=AFTER, is_flag=True, help="Let -o and --out replace files that are there."),
 )  # fmt: skip
 dry_run_options = apply(
     option("--dry-run", heading=AFTER, is_flag=True,
-           help="Check it, print the command, environment and image; store and start nothing."),
+           help="Check everything, print command, environment and image; store and start nothing."),
     option("--out", heading=AFTER, metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
-           help="With --dry-run: write the files of the job there."),
+           help="With --dry-run: write the job's files there."),
 )  # fmt: skip
 
 

@@ -114,7 +114,7 @@ class Journey:
         if changes and self.run.cancel_requested_at:
             reason += "; it is cancelled as soon as `cosmos sync` gets through"
         elif changes and self.run.status in ("queued", "running"):
-            reason += "; the job goes on without us"
+            reason += "; the job goes on"
         hint = error.hint.replace("cosmos targets trust NAME", f"cosmos targets trust {self.run.target}")
         self._note(paused=Paused(since=datetime.now(UTC), reason=reason, hint=hint), **changes)
         return self.store.run(self.run.id)

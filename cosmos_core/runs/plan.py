@@ -173,7 +173,9 @@ class Planner:
         if ref is None:
             return _Source()
         if self.store is None:
-            raise UsageError(f"{ref} names nothing: nothing was ever stored here", hint="see `cosmos list prompts`")
+            raise UsageError(
+                f"{ref} names no prompt or run: nothing is stored here yet", hint="see `cosmos list prompts`"
+            )
         id_ = self.store.resolve(ref, ("ps", "rs"))
         if id_.startswith("ps_"):
             return _Source(prompt=self.store.prompt(id_))

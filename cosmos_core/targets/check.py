@@ -115,7 +115,7 @@ def _work_dir(target: Target, facts: Facts) -> Iterator[Finding]:
     else:
         yield fine("work_dir", f"{folder.path}, {'written and linked' if folder.is_there else 'can be made'}")
     if facts.free is None:
-        yield unseen("space", "df does not tell")
+        yield unseen("space", "df does not say")
     elif facts.free < _LITTLE_SPACE:
         yield warning(
             "space",

@@ -1,1 +1,1 @@
-"""The `transfer` model: a video made anew, its structure held by control videos (NVIDIA Cosmos-Transfer)."""
+"""The `transfer` model: a video restyled, its structure kept by control videos (NVIDIA Cosmos-Transfer)."""

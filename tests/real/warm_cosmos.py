@@ -8,6 +8,7 @@ and of what an installation finds call `cosmos` cold.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -140,6 +141,7 @@ def _asker() -> socket.socket:
                 start_new_session=True,
             ).returncode = 0  # nobody waits for it
         _askers.append(ours)
+        atexit.register(ours.close)  # which ends it
     return _askers[0]
 
 

@@ -50,7 +50,7 @@ class SshHost:
             done = errand.finish(stdin)
         if done.exit_code == _NO_PROGRAM and done.err == absent.encode():
             raise TargetUnusable(
-                f"cannot start {argv[0]} on {self.name}: there is no such program", hint="is it installed, and on PATH?"
+                f"cannot start {argv[0]} on {self.name}: there is no such program", hint="install it, or put it on PATH"
             )
         return done
 

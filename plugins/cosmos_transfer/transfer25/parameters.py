@@ -44,10 +44,16 @@ NEGATIVE_PROMPT = (
 class Weights:
     """How strongly each control holds. A control is used when it has a weight here or a control video."""
 
-    edge: float | None = parameter(None, help="How strongly outlines hold; 1 if only a video is given.", ge=0, le=1)
-    vis: float | None = parameter(None, help="How strongly blurred colours hold; 1 with a video.", ge=0, le=1)
-    depth: float | None = parameter(None, help="How strongly depth holds; 1 with a video.", ge=0, le=1)
-    seg: float | None = parameter(None, help="How strongly object regions hold; 1 with a video.", ge=0, le=1)
+    edge: float | None = parameter(None, help="How closely outlines are kept; 1 if you only give a video.", ge=0, le=1)
+    vis: float | None = parameter(
+        None, help="How closely blurred colours and light are kept; 1 if you only give a video.", ge=0, le=1
+    )
+    depth: float | None = parameter(
+        None, help="How closely distances are kept; 1 if you only give a video.", ge=0, le=1
+    )
+    seg: float | None = parameter(
+        None, help="How closely object regions are kept; 1 if you only give a video.", ge=0, le=1
+    )
 
 
 @frozen(kw_only=True)
@@ -64,12 +70,14 @@ class MaskPrompts:
 class Parameters:
     """The single-view settings: NVIDIA's JSON keys, and those of its flags that change what comes out."""
 
-    weights: Weights = parameter(Weights(), help="Controls and how strongly they hold.")
-    num_steps: int = parameter(35, ge=1, help="Sampling steps; the distilled model wants 4.", unit="steps")
+    weights: Weights = parameter(Weights(), help="Controls, and how closely each is followed.")
+    num_steps: int = parameter(35, ge=1, help="Sampling steps; the distilled model needs 4.", unit="steps")
     guidance: int = parameter(3, ge=0, le=7, help="How closely the prompt is followed.")
-    seed: int = parameter(2025, ge=0, help="Start of the random numbers; `random` draws one.")
+    seed: int = parameter(2025, ge=0, help="Seed of the random numbers; `random` draws one.")
     negative_prompt: str = parameter(NEGATIVE_PROMPT, help="What the result should not look like.")
-    resolution: str = parameter("720", choices=RESOLUTIONS, help="What the model works at; 720 is 1280x704.")
+    resolution: str = parameter(
+        "720", choices=RESOLUTIONS, help="Resolution the model works at; 720 is 1280x704 for 16:9."
+    )
     sigma_max: float | None = parameter(
         None, ge=0, le=200, help="Starting noise. Taken and then ignored by version 1.5: it has no effect."
     )
@@ -77,7 +85,7 @@ class Parameters:
         93, ge=1, unit="frames", help="Frames made at a time: 93, or 1 for a picture."
     )
     num_conditional_frames: int = parameter(
-        1, choices=(0, 1, 2), unit="frames", help="Frames that a chunk takes over from the one before."
+        1, choices=(0, 1, 2), unit="frames", help="Frames that each chunk takes from the one before."
     )
     max_frames: int | None = parameter(None, ge=1, unit="frames", help="Read only so many frames; 1 for a picture.")
     context_frame_index: int | None = parameter(
@@ -87,13 +95,13 @@ class Parameters:
     show_control_condition: bool = parameter(False, help="Put the control videos beside the result.")
     show_input: bool = parameter(False, help="Put the input video beside the result.")
     edge_threshold: str = parameter(
-        "medium", choices=PRESETS, help="How strong an outline has to be to count, where edge is computed."
+        "medium", choices=PRESETS, help="How strong an outline must be to count, where edge is computed."
     )
     blur_strength: str = parameter("medium", choices=PRESETS, help="How strongly vis blurs, where it is computed.")
     seg_prompt: str | None = parameter(
         None, help="Things that seg looks for, where it is computed; else the first 128 words of the prompt."
     )
-    mask_prompt: MaskPrompts = parameter(MaskPrompts(), help="Words for what each control applies to.")
+    mask_prompt: MaskPrompts = parameter(MaskPrompts(), help="What each control applies to, in words.")
     guided_generation_step_threshold: int = parameter(
         25, ge=0, unit="steps", help="Keep the masked foreground up to this step."
     )
@@ -122,32 +130,32 @@ INPUTS = (
         name="video",
         kinds=("video", "image"),
         required=True,
-        help="The video (or picture) that is made anew.",
+        help="The video (or picture) to restyle.",
     ),
     InputSlot(
         name="edge",
         kinds=("video", "image"),
         lossless=True,
-        help="Outlines of the video; computed if only a weight is given.",
+        help="Outlines of the video; computed if you only give a weight.",
     ),
-    InputSlot(name="vis", kinds=_SEEN, help="The blurred video; computed if only a weight is given."),
+    InputSlot(name="vis", kinds=_SEEN, help="The video, blurred; computed if you only give a weight."),
     InputSlot(
         name="depth",
         kinds=("video", "image"),
         lossless=True,
-        help="Depth of the video; computed if only a weight is given.",
+        help="Depth of the video; computed if you only give a weight.",
     ),
     InputSlot(
         name="seg",
         kinds=("video", "image"),
         lossless=True,
-        help="Coloured object regions; computed if only a weight is given.",
+        help="Object regions, each in a colour; computed if you only give a weight.",
     ),
     InputSlot(
         name="mask.*",
         kinds=("video", "image"),
         lossless=True,
-        help="Black and white: where that control applies (white).",
+        help="A black and white video: this control applies where it is white.",
     ),
     InputSlot(name="image_context", kinds=("image", "video"), help="A picture whose style the result takes."),
     InputSlot(
