@@ -12,7 +12,7 @@ import click
 
 from cosmos_core.cli.base import Command, json_option, opened, shared_of
 from cosmos_core.cli.completing import complete_targets
-from cosmos_core.cli.screen import print_json, say, styled, wrapped
+from cosmos_core.cli.screen import print_json, say, styled, whole, wrapped
 from cosmos_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def _lines(finding: Finding, width: int) -> str:
         return wrapped(f"{finding.subject}: {finding.seen}", before=f"{mark}   ", to=sys.stdout, style=style)
     before = f"{styled(f'{mark:2}', style, sys.stdout)}  {finding.subject:{width}}  "
     indent = " " * (width + 6)
-    lines = wrapped(finding.seen, before=before, indent=indent, to=sys.stdout)
+    lines = wrapped(finding.seen, before=before, to=sys.stdout)
     if finding.remedy:
-        lines += wrapped(finding.remedy, before=f"{indent}-> ", indent=f"{indent}   ", to=sys.stdout)
+        lines += wrapped(finding.remedy, before=f"{indent}-> ", to=sys.stdout)
     return lines
 
 
@@ -142,7 +142,7 @@ def _say_how_to_go_on(checked: Check, smokes: Sequence[Smoke], report: Path | No
     name, rest = checked.target.name, " and ".join(filter(None, counts))
     say("")
     if report is not None:
-        say(f"report  {report}")
+        sys.stdout.write(wrapped(whole(str(report)), before="report  ", to=sys.stdout))
     if problems:
         first = next(finding for finding in checked.findings if finding.grade == "problem")
         skipped = "; no job was run" if smoke else ""

@@ -21,7 +21,7 @@ def complain(error: CosmosError, *, as_json: bool) -> None:
         print_json(error_document(error))
         return
     write = sys.stderr.write
-    write(wrapped(error.message, before=f"{styled('error:', 'red', sys.stderr)} ", indent="  ", to=sys.stderr))
+    write(wrapped(error.message, before=f"{styled('error:', 'red', sys.stderr)} ", to=sys.stderr))
     write(problem_lines(error.problems))
     hint = error.hint
     if not hint and error.problems:
@@ -39,7 +39,7 @@ def problem_lines(problems: Iterable[Problem]) -> str:
         note = "warning: " if problem.severity == "warning" else ""
         name = styled(problem.field.ljust(width), "bold", sys.stderr)
         indent = " " * (width + 4)
-        lines.append(wrapped(note + problem.message, before=f"  {name}  ", indent=indent, to=sys.stderr))
+        lines.append(wrapped(note + problem.message, before=f"  {name}  ", to=sys.stderr))
         if problem.hint:
-            lines.append(wrapped(problem.hint, before=indent, indent=indent, to=sys.stderr, style="dim"))
+            lines.append(wrapped(problem.hint, before=indent, to=sys.stderr, style="dim"))
     return "".join(lines)

@@ -106,7 +106,7 @@ def fetch(ctx: click.Context, ids: tuple[str, ...], only: str, as_json: bool) ->
     """Fetch the outputs of runs to this machine. `-` reads ids from standard input."""
     from cosmos_core.cli.attached import documents
     from cosmos_core.cli.moving import ids_of
-    from cosmos_core.cli.screen import media_facts, print_facts, print_json, say
+    from cosmos_core.cli.screen import media_facts, print_facts, print_json, say, whole
 
     with opened(ctx) as cosmos:
         runs = [cosmos.fetch(run.id, "results" if only == "results" else "all") for run in cosmos.runs_of(ids_of(ids))]
@@ -115,5 +115,5 @@ def fetch(ctx: click.Context, ids: tuple[str, ...], only: str, as_json: bool) ->
         return
     for run in runs:
         say(f"{run.id}  {run.model_type} on {run.target}{', simulated' if run.simulated else ''}")
-        here = [(a.name, f"{a.path}{media_facts(a.media, a.bytes)}") for a in run.artifacts if a.path]
+        here = [(a.name, f"{whole(a.path)}{media_facts(a.media, a.bytes)}") for a in run.artifacts if a.path]
         print_facts(here, indent="  ")

@@ -157,12 +157,16 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
                 row["text"] = text
         unwatched = cosmos.unwatched(page.items) if what == "runs" else ()
     flexible = next((column for column in ("text", "error", "result", "name") if column in chosen), None)
-    print_table(chosen, rows, flexible=flexible, styles={"status": STATUS_STYLES})
+    spare = _spare(rows) if columns is None else ()
+    same = print_table(chosen, rows, flexible=flexible, styles={"status": STATUS_STYLES}, spare=spare)
     notes = sys.stdout if sys.stdout.isatty() else sys.stderr
+    facts = [f"all of them: {_words(same)}"] if any(same.values()) else []
     simulated = [item.id for item in page.items if getattr(item, "simulated", False)]
     if simulated and sys.stdout.isatty():
         share = "all" if len(simulated) == len(page.items) else f"{len(simulated)} of {len(page.items)}"
-        say(f"\n{share} {SIMULATED}")
+        facts.append(f"{share} {SIMULATED}")
+    if facts:
+        put(wrapped("\n".join(facts), before="\n", to=notes), notes)
     if unwatched:
         seen = [
             f"{run.id} {when(run.seen_at)}"
@@ -170,7 +174,7 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         ]
         more = f" and {len(unwatched) - 3} more" if len(unwatched) > 3 else ""
         put(
-            wrapped(f"last seen: {', '.join(seen)}{more}; `cosmos sync` looks again", before="\n", indent="", to=notes),
+            wrapped(f"last seen: {', '.join(seen)}{more}; `cosmos sync` looks again", before="\n", to=notes),
             notes,
         )
     if page.next is not None:
@@ -195,6 +199,17 @@ def _columns(word: str | None, cells: Cells, what: str) -> tuple[str, ...]:
 def _texts(cosmos: Cosmos, runs: Sequence[RunRecord]) -> list[str]:
     prompts: Mapping[str, PromptRecord] = cosmos.prompts({run.prompt_id for run in runs})
     return [prompts[run.prompt_id].prompt_text for run in runs]
+
+
+def _spare(rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """The columns that a narrow terminal can do without where all rows say the same: a line below says it once."""
+    return ("model", "target", *(["took"] if not any(row.get("took") for row in rows) else []))
+
+
+def _words(same: Mapping[str, str]) -> str:
+    """What the columns that were left out say: `transfer on h100`."""
+    target = same.get("target")
+    return " ".join(filter(None, (same.get("model"), target and f"on {target}")))
 
 
 def _nothing(what: str, said: Mapping[str, Any]) -> str:

@@ -26,6 +26,11 @@ def styling(code: str) -> str:
     return f"\x1b{_OURS}{code}m"
 
 
+def unstyled(text: str) -> str:
+    """Text without our styling: what takes room."""
+    return _STYLE.sub(lambda found: "" if found[1] else found[0], text)
+
+
 def neutral(text: str) -> str:
     """Text for a terminal: our styling made real, all else that would steer it as `\\x1b` and the like."""
     return _STYLE.sub(lambda found: f"\x1b[{found[1]}m" if found[1] else _shown(found), text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from cosmos_core.cli.screen import (
     say,
     span,
     styled,
+    whole,
     width_of,
     wrapped,
 )
@@ -25,6 +27,8 @@ from cosmos_core.runs.copying import copy_of, lacks_its_copy
 
 if TYPE_CHECKING:
     from cosmos_core.store.records import PromptRecord, RunRecord
+
+_SAYS_WHY = re.compile(r"error|exception|fatal|killed|out of memory|no space", re.IGNORECASE)
 
 
 def print_new_prompt(prompt: PromptRecord, *, as_json: bool, quiet: bool) -> None:
@@ -61,13 +65,13 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
     say(f"{status}  {run.id}  {run.model_type} on {run.target}{lasted}")
     results = [a for a in run.artifacts if a.role == "result"]
     fetched = [a.path for a in results if a.path]
-    facts = [("result", shlex.quote(path)) for path in fetched[:3]]
+    facts = [("result", whole(shlex.quote(path))) for path in fetched[:3]]
     if len(fetched) > 3:
         facts.append(("", f"and {len(fetched) - 3} more"))
     if results and not fetched:
         facts.append(("result", f"still on {run.target}; `cosmos fetch {run.id}` brings it here"))
     if copy := copy_of(run):
-        facts.append(("copy", shlex.quote(copy)))
+        facts.append(("copy", whole(shlex.quote(copy))))
     if run.text:
         facts.append(("text", one_line(run.text)))
     facts.append(("history", f"cosmos show {run.id}"))
@@ -83,19 +87,27 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
         )
         say(f'next: cp "$(cosmos path {run.id})" ELSEWHERE', sys.stderr)
     if run.status in ("failed", "lost") and tail:
-        say("  the last lines of its log:", sys.stderr)
-        width = (width_of(sys.stderr) or 1000) - 4
-        for line in tail:
-            say(f"    {one_line(line)[:width]}", sys.stderr)
+        _say_log_end(tail)
     if run.status in ("failed", "lost"):
         hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
         words = hint if f"cosmos logs {run.id}" in hint else f"{hint}; `cosmos logs {run.id}` prints the whole log"
         put(wrapped(words, before="next: ", to=sys.stderr), sys.stderr)
 
 
+def _say_log_end(tail: Sequence[str]) -> None:
+    """The lines that may say why are shown whole, the others as far as they fit."""
+    say("  the last lines of its log:", sys.stderr)
+    room = (width_of(sys.stderr) or 1000) - 4
+    for number, line in enumerate(map(one_line, tail), 1):
+        if number == len(tail) or _SAYS_WHY.search(line):
+            put(wrapped(line, before="    ", to=sys.stderr), sys.stderr)
+        else:
+            say(f"    {line if len(line) <= room else line[: room - 1] + '…'}", sys.stderr)
+
+
 def _say_error(message: str) -> None:
     before = f"{styled('error:', 'red', sys.stderr)} "
-    put(wrapped(message, before=before, indent="  ", to=sys.stderr), sys.stderr)
+    put(wrapped(message, before=before, to=sys.stderr), sys.stderr)
 
 
 def print_paused(runs: Sequence[RunRecord]) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cosmos_core.amounts import size as size
 from cosmos_core.amounts import span as span
-from cosmos_core.cli.neutral import Screen, neutral, neutral_json, painted, styling
+from cosmos_core.cli.neutral import Screen, neutral, neutral_json, painted, styling, unstyled
+from cosmos_core.cli.wrapping import lines_of, spaced
+from cosmos_core.cli.wrapping import whole as whole
 
 if TYPE_CHECKING:
     from cosmos_core.store.records import InputRecord, Queue
@@ -25,6 +27,7 @@ STATUS_STYLES = {
     "paused": "yellow",
     "running": "cyan",
 }
+_LEAST_ROOM = 20
 SIMULATED = "simulated: a stand-in played the model, no GPU was used"
 
 
@@ -63,23 +66,17 @@ def width_of(to: TextIO) -> int | None:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def wrapped(text: str, *, before: str, to: TextIO, indent: str | None = None, style: str = "") -> str:
-    """`text` after `before`, broken between words where a terminal's line ends, with its line end."""
-    indent = " " * len(before) if indent is None else indent
+def wrapped(text: str, *, before: str, to: TextIO, style: str = "") -> str:
+    """`text` after `before`, further lines below it, ended where a terminal's line ends; with its line end."""
     width = width_of(to)
-    if width is None or len(indent) + 20 > width:
-        lines = [text]
-    else:
-        import textwrap  # for terminals only
-
-        options = {"break_long_words": False, "break_on_hyphens": False}
-        lines = [
-            line
-            for part in text.split("\n")
-            for line in textwrap.wrap(part, width - len(indent), **options) or [""]  # type: ignore[arg-type]
-        ]
-    styled_lines = [styled(line, style, to) for line in lines]
-    return before + f"\n{indent}".join(styled_lines) + "\n"
+    if width is None:
+        return before + styled(spaced(text), style, to) + "\n"
+    indent = " " * len(unstyled(before).rpartition("\n")[2])
+    room = width - len(indent)
+    if room < _LEAST_ROOM:  # beside so much there is no place: below it
+        before, indent, room = f"{before.rstrip()}\n  ", "  ", max(width - 2, 1)
+    lines = (styled(spaced(line), style, to) for line in lines_of(text, room))
+    return before + f"\n{indent}".join(lines) + "\n"
 
 
 def one_line(text: str) -> str:
@@ -132,23 +129,30 @@ def print_table(
     *,
     flexible: str | None = None,
     styles: Mapping[str, Mapping[str, str]] | None = None,
-) -> None:
+    spare: Sequence[str] = (),
+) -> Mapping[str, str]:
     """A table on stdout. On a terminal it fits: `flexible` is cut, nothing wraps; elsewhere all is there.
 
-    `styles` colours cells: column -> text of the cell -> style.
+    `styles` colours cells: column -> text of the cell -> style. Where there is too little room, those of the columns
+    `spare` that say the same in all of several rows are left out. Answers them with what they say.
     """
     cells = [[one_line(row.get(column, "")) for column in columns] for row in rows]
     if not sys.stdout.isatty():
         _print_plain([[column.upper() for column in columns], *cells])
-        return
+        return {}
     from rich.cells import cell_len  # for terminals only
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(file=painted(sys.stdout), highlight=False, markup=False, emoji=False)
-    lengths = [max(len(column), *(cell_len(line[n]) for line in cells), 0) for n, column in enumerate(columns)]
-    widths = _fitting(dict(zip(columns, lengths, strict=True)), flexible, console.width)
+    lengths = {c: max(len(c), *(cell_len(line[n]) for line in cells), 0) for n, c in enumerate(columns)}
+    same: dict[str, str] = {}
+    if sum(lengths.values()) + _GAP * (len(lengths) - 1) > console.width and len(cells) > 1:
+        values = {column: {line[n] for line in cells} for n, column in enumerate(columns) if column in spare}
+        same = {column: there.pop() for column, there in values.items() if len(there) == 1}
+    lengths = {column: length for column, length in lengths.items() if column not in same}
+    widths = _fitting(lengths, flexible, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for column, width in widths.items():
         table.add_column(column.upper(), width=width, no_wrap=True)
@@ -160,6 +164,7 @@ def print_table(
         )
         table.add_row(*told)
     console.print(table)
+    return same
 
 
 _GAP, _NARROWEST = 2, 10
@@ -196,11 +201,11 @@ def print_facts(facts: Sequence[tuple[str, str]], *, indent: str = "") -> None:
     for name, value in facts:
         if value:
             before = indent + styled(name.ljust(width), "dim", sys.stdout) + "  "
-            put(wrapped(value, before=before, indent=indent + " " * (width + 2), to=sys.stdout), sys.stdout)
+            put(wrapped(value, before=before, to=sys.stdout), sys.stdout)
 
 
 def media_facts(media: Media | None, count: int | None) -> str:
-    """What a file holds and how large it is, in brackets; nothing where nothing is known."""
+    """What a file holds and how large it is, in brackets, as a fact; nothing where nothing is known."""
     words = []
     if media is not None and media.width and media.height:
         words.append(f"{media.width}x{media.height}")
@@ -210,7 +215,7 @@ def media_facts(media: Media | None, count: int | None) -> str:
         words.append(f"{media.fps:g} fps")
     if count is not None:
         words.append(size(count))
-    return f"  ({', '.join(words)})" if words else ""
+    return f"  {whole('(' + ', '.join(words) + ')')}" if words else ""
 
 
 def sequence_facts(item: InputRecord) -> str:

@@ -23,10 +23,13 @@ from cosmos_core.cli.screen import (
     print_facts,
     print_json,
     print_table,
+    put,
     say,
     span,
     styled,
     when,
+    whole,
+    wrapped,
 )
 from cosmos_core.paths import expanded
 
@@ -78,7 +81,8 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
         else:
             _show_prompt(cosmos, record)  # type: ignore[arg-type]
         if others:
-            say(f"\nthe same file: {' '.join(other.id for other in others)}")
+            ids = " ".join(other.id for other in others)
+            put(wrapped(ids, before="\nthe same file: ", to=sys.stdout), sys.stdout)
 
 
 def _wrote(record: PromptRecord | RunRecord, path: Path) -> bool:
@@ -185,7 +189,11 @@ def _words(value: Any) -> str:
         return "  ".join(f"{key}={_words(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return " ".join(map(_words, value))
-    return "-" if value is None or value == "" else one_line(str(value))
+    return "-" if value is None or value == "" else _word(str(value))
+
+
+def _word(text: str) -> str:
+    return whole(one_line(text)) if text.startswith("/") else one_line(text)
 
 
 def _inputs(inputs: Sequence[InputRecord]) -> list[tuple[str, str]]:
@@ -194,13 +202,15 @@ def _inputs(inputs: Sequence[InputRecord]) -> list[tuple[str, str]]:
 
 def _place(item: InputRecord) -> str:
     if item.frames is not None:
-        return f"{item.frames.pattern} {item.frames.first}-{item.frames.last}, encoded as {item.path}"
-    return item.path or f"{item.target}:{item.remote}"
+        return (
+            f"{whole(item.frames.pattern)} {item.frames.first}-{item.frames.last}, encoded as {whole(item.path or '')}"
+        )
+    return whole(item.path or f"{item.target}:{item.remote}")
 
 
 def _artifact(artifact: Artifact, absent: str) -> str:
     where = artifact.path or f"{absent}: {artifact.remote}"
-    return f"{where}{media_facts(artifact.media, artifact.bytes)}"
+    return f"{whole(where) if artifact.path else where}{media_facts(artifact.media, artifact.bytes)}"
 
 
 def _show_prompt(cosmos: Cosmos, prompt: PromptRecord) -> None:

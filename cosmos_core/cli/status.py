@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened, shared_of
-from cosmos_core.cli.screen import one_line, print_facts, print_json, say, span, styled
+from cosmos_core.cli.screen import one_line, print_facts, print_json, put, say, span, styled, wrapped
 
 if TYPE_CHECKING:
     from cosmos_core.runs.status import JobStatus, TargetStatus, Waiting
@@ -57,7 +57,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 def _show(target: TargetStatus) -> None:
     usable = styled("usable", "green", sys.stdout) if target.reachable else styled("not usable", "red", sys.stdout)
-    say(f"{styled(target.name, 'bold', sys.stdout)}  {usable}  {target.host}{_how_many_gpus(target)}")
+    before = f"{styled(target.name, 'bold', sys.stdout)}  {usable}  "
+    put(wrapped(f"{target.host}{_how_many_gpus(target)}", before=before, to=sys.stdout), sys.stdout)
     facts = [
         ("note", "simulated: stand-ins play every toolkit, no GPU is used" if target.simulated else ""),
         ("why", target.words),

@@ -77,7 +77,7 @@ def _show(key: OfferedKey) -> None:
             "fingerprint, by a way other than this connection, and compare every character."
         )
         before = f"{styled('warning:', 'red', sys.stdout)} "
-        sys.stdout.write(wrapped(words, before=before, indent=" " * len("warning: "), to=sys.stdout))
+        sys.stdout.write(wrapped(words, before=before, to=sys.stdout))
     sys.stdout.flush()
 
 

@@ -1,0 +1,38 @@
+"""Where lines end on a terminal: between words, and in a long path before a name, never within one."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"([ \t]*)([^ \t]+)")
+_BEFORE_A_NAME = re.compile(r"(?<=/)(?=[^/])")
+_KEPT = "\ufdd0"  # a space that is part of a name; Unicode has no such character, so no text means it
+
+
+def whole(name: str) -> str:
+    """A name or path whose spaces are no places to end a line at."""
+    return name.replace(" ", _KEPT)
+
+
+def spaced(text: str) -> str:
+    """The same with its spaces, for the screen."""
+    return text.replace(_KEPT, " ")
+
+
+def lines_of(text: str, room: int) -> list[str]:
+    """The lines of `text` with at most `room` characters, but for a single name that is longer."""
+    return [line for paragraph in text.split("\n") for line in _filled(paragraph, room)]
+
+
+def _filled(paragraph: str, room: int) -> list[str]:
+    lines, line = [], ""
+    for gap, word in _WORD.findall(paragraph):
+        parts = _BEFORE_A_NAME.split(word) if len(word) > room else [word]
+        for number, part in enumerate(parts):
+            more = part if number else gap + part
+            if line and len(line) + len(more) > room:
+                lines.append(line)
+                line = part
+            else:
+                line += more
+    return [*lines, line]
