@@ -17,13 +17,13 @@ from faults import ANY, FAULTS, Fault
 from trial import Outcome
 
 _SETTING = """\
-The runs go to two GPU hosts, each behind a real sshd, in real containers (ada) and as plain processes (eve), on one GPU
-or two (torchrun), by several processes at a time of two laptops, each with its own database. After the faults of a
-round all is healed, and `cosmos sync --follow` is called until every run has ended. Then it is counted: by a ledger
-that the toolkit's stand-in keeps on the host, by files and by processes."""
+Two laptops, each with its own database and several `cosmos` processes at a time, send runs to two GPU hosts behind a
+real sshd. One host runs them in real containers (ada), the other as plain processes (eve), on one GPU or on two
+(torchrun). At the end of a round all faults are undone, and `cosmos sync --follow` is called until all runs have
+ended. Then a ledger that the toolkit's stand-in keeps on the host, the files and the processes show what happened."""
 _ENDINGS = """\
-Failed and lost are those whose own work was hit, as the ledger shows: who kills a container fails its run, and a
-process that a restart of its host ended leaves no exit code, so that its run is `lost`."""
+The ledger shows that every failed or lost run had its own work hit. A run fails when its container is killed. It is
+`lost` when a restart of the host ended a plain process, which then leaves no exit code."""
 
 
 @define(kw_only=True)
@@ -83,8 +83,8 @@ class Report:
             *_paragraph(
                 f"{self.total} faults hit {runs} runs in {rounds} rounds, in {self.seconds / 60:.0f} minutes on"
                 f" {os.cpu_count()} cores (Linux {'.'.join(platform.release().split('.')[:2])}, Python"
-                f" {platform.python_version()}). {_SETTING} After the last fault of a round it took"
-                f" `cosmos sync --follow` {most} times at most for each database."
+                f" {platform.python_version()}). {_SETTING} Calls of `cosmos sync --follow` for each database"
+                f" after the last fault of a round: {most} at most."
             ),
             "",
             *_table(
