@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from cosmos_core.app import Cosmos
     from cosmos_core.models import Models
 
@@ -41,6 +43,12 @@ def _keep_config(ctx: click.Context, _: click.Parameter, value: str | None) -> N
         shared_of(ctx).config = value
 
 
+def _complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from cosmos_core.cli.completing import complete_file
+
+    return complete_file(ctx, param, incomplete)
+
+
 def global_options(*, hidden: bool = False) -> list[click.Option]:
     """`--config` and `--debug`, which may stand before or after the command's name."""
     return [
@@ -51,6 +59,7 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
             is_eager=True,
             hidden=hidden,
             callback=_keep_config,
+            shell_complete=_complete_file,
             help="The configuration to use instead of ./cosmos.toml or your own.",
         ),
         click.Option(

@@ -14,33 +14,92 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _NEWEST = 60
+_KINDS = {
+    "ps": "SELECT id, name, model_type || '  ' || substr(prompt_text, 1, 50), created_at FROM prompts",
+    "rs": "SELECT id, name, status || '  ' || model_type, created_at FROM runs",
+}
+_START = "substr({0}, 1, length(?)) = ?"  # LIKE would take the _ of an id for any character
 
 
-def _recent(ctx: click.Context, kinds: str, incomplete: str) -> Iterator[CompletionItem]:
+def _rows(ctx: click.Context, query: str, *values: object) -> list[tuple[str, ...]]:
+    """What the database answers; nothing where there is none or it cannot be read: Tab tells of no errors."""
     import sqlite3
-
-    from click.shell_completion import CompletionItem
 
     from cosmos_core.config import Config
     from cosmos_core.errors import CosmosError
 
-    texts = {
-        "ps": "SELECT id, model_type || '  ' || substr(prompt_text, 1, 50), created_at FROM prompts",
-        "rs": "SELECT id, status || '  ' || model_type || '  ' || name, created_at FROM runs",
-    }
-    chosen = " UNION ALL ".join(texts[kind] for kind in kinds.split())
     try:
-        url = Config.load(shared_of(ctx).config).store_url
+        url = Config.load(_config(ctx)).store_url
         if not url.startswith("sqlite:///"):
-            return
+            return []
         with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)) as database:
-            query = f"SELECT * FROM ({chosen}) WHERE id LIKE ? || '%' ORDER BY created_at DESC LIMIT ?"  # noqa: S608  our own words
-            for id_, text, _ in database.execute(query, (incomplete, _NEWEST)):
-                yield CompletionItem(id_, help=" ".join(text.split()))
+            return database.execute(query, values).fetchall()
     except (CosmosError, sqlite3.Error):
-        return  # whoever presses Tab is not to read about it
-    if "@last".startswith(incomplete) and "rs" in kinds:
-        yield CompletionItem("@last", help="the newest run")
+        return []
+
+
+def _config(ctx: click.Context) -> str | None:
+    return shared_of(ctx).config
+
+
+def _recent(ctx: click.Context, kinds: str, incomplete: str) -> Iterator[CompletionItem]:
+    """Ids with what they are; names that only one has, once a first letter is there; `@last`."""
+    from click.shell_completion import CompletionItem
+
+    chosen = " UNION ALL ".join(_KINDS[kind] for kind in kinds.split())
+    starts = f"({_START.format('id')} OR ? <> '' AND {_START.format('name')})"
+    query = f"SELECT * FROM ({chosen}) WHERE {starts} ORDER BY created_at DESC LIMIT ?"  # noqa: S608  our own words
+    rows = _rows(ctx, query, *[incomplete] * 5, _NEWEST)
+    names = [name for _, name, *_ in rows]
+    for id_, name, text, *_ in rows:
+        if id_.startswith(incomplete):
+            yield CompletionItem(id_, help=" ".join(f"{name}  {text}".split()), note=name or text)
+        elif names.count(name) == 1 and name.isprintable():
+            yield CompletionItem(name, help=f"{id_} {text}", note=id_)
+    if "@last".startswith(incomplete) and "rs" in kinds and (rows or _rows(ctx, "SELECT id FROM runs LIMIT 1")):
+        yield CompletionItem("@last", help="the newest run", note="the newest run")
+
+
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files and folders."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_ref(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What an input may be: files and folders; runs once `@` or `rs_` is begun."""
+    if incomplete.startswith("@"):
+        return complete_runs(ctx, param, incomplete)
+    runs = [item for item in _recent(ctx, "rs", incomplete) if item.value.startswith("rs_")] if incomplete else []
+    if incomplete.startswith("rs_") and runs:
+        return runs
+    return [*runs, *complete_file(ctx, param, incomplete)]
+
+
+def complete_ref_or_id(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of prompts and runs, and files."""
+    found = complete_prompts_and_runs(ctx, param, incomplete)
+    return found if incomplete.startswith(("ps_", "rs_", "@")) else [*found, *complete_file(ctx, param, incomplete)]
+
+
+def complete_tags(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Tags in use."""
+    from click.shell_completion import CompletionItem
+
+    query = f"SELECT DISTINCT tag FROM tags WHERE {_START.format('tag')} ORDER BY tag LIMIT ?"  # noqa: S608  our words
+    return [CompletionItem(tag) for (tag,) in _rows(ctx, query, incomplete, incomplete, _NEWEST)]
+
+
+def complete_toolkits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Toolkits of the model that the arguments name."""
+    from click.shell_completion import CompletionItem
+
+    from cosmos_core.cli.model_options import model_of
+
+    model = model_of(ctx)
+    toolkits = shared_of(ctx).models[model].info.toolkits if model else ()
+    return [CompletionItem(kit.name) for kit in toolkits if kit.name.startswith(incomplete)]
 
 
 def complete_prompts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -82,20 +141,47 @@ def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def _of_the_model(ctx: click.Context, kind: str, incomplete: str) -> list[CompletionItem]:
+def _of_the_model(ctx: click.Context, kind: str, incomplete: str) -> Iterator[CompletionItem]:
+    """`KEY=` of the model's options of a kind, and behind the `=` what the option itself offers."""
     from click.shell_completion import CompletionItem
 
     from cosmos_core.cli.model_options import ModelOption
 
-    found = [p for p in ctx.command.get_params(ctx) if isinstance(p, ModelOption) and p.kind == kind]
-    return [CompletionItem(f"{option.key}=", help=option.help) for option in found if option.key.startswith(incomplete)]
+    options = [p for p in ctx.command.get_params(ctx) if isinstance(p, ModelOption) and p.kind == kind]
+    name, assigned, begun = incomplete.partition("=")
+    for option in options:
+        if not assigned and option.key.startswith(incomplete):
+            yield CompletionItem(f"{option.key}=", help=option.help, unfinished=True)
+        elif assigned and option.key == name:
+            for item in option.shell_complete(ctx, begun):
+                # the shells complete whole words only: behind SLOT= we look into folders ourselves
+                for found in _files(item.value) if item.type == "file" else [item]:
+                    found.value = f"{name}={found.value}"
+                    yield found
+
+
+def _files(begun: str) -> Iterator[CompletionItem]:
+    """The files and folders whose path begins so; hidden ones if that is begun. A folder ends with a slash."""
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
+    folder, slash, start = begun.rpartition("/")
+    try:
+        entries = sorted(Path(folder + slash).expanduser().iterdir(), key=lambda entry: entry.name)
+    except (OSError, ValueError, RuntimeError):
+        return
+    for entry in entries:
+        if entry.name.startswith(start) and (start or not entry.name.startswith(".")) and entry.name.isprintable():
+            is_folder = entry.is_dir()
+            yield CompletionItem(f"{folder}{slash}{entry.name}{'/' * is_folder}", unfinished=is_folder)
 
 
 def complete_parameters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`KEY=` of the model that the arguments name."""
-    return _of_the_model(ctx, "parameter", incomplete)
+    """`KEY=VALUE` of the model that the arguments name."""
+    return list(_of_the_model(ctx, "parameter", incomplete))
 
 
 def complete_slots(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`SLOT=` of the model that the arguments name."""
-    return _of_the_model(ctx, "input", incomplete)
+    """`SLOT=REF` of the model that the arguments name."""
+    return list(_of_the_model(ctx, "input", incomplete))

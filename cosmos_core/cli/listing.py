@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened
-from cosmos_core.cli.completing import complete_models, complete_prompts, complete_targets
+from cosmos_core.cli.completing import complete_models, complete_prompts, complete_runs, complete_tags, complete_targets
 from cosmos_core.cli.kinds import Moment
 from cosmos_core.cli.screen import SIMULATED, STATUS_STYLES, print_json, print_table, put, say, span, when, wrapped
 from cosmos_core.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from cosmos_core.app import Cosmos
     from cosmos_core.store.records import PromptRecord, RunRecord
 
@@ -84,6 +86,23 @@ _USUAL = {
 }
 
 
+def _of_prompts(ctx: click.Context) -> bool:
+    # click leaves words unread where the last option still lacks its value
+    return "prompts" in (ctx.params.get("what"), *ctx.args)
+
+
+def _complete_columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    before, comma, begun = incomplete.rpartition(",")
+    left = [name for name in (_PROMPT if _of_prompts(ctx) else _RUN) if name not in before.split(",")]
+    return [CompletionItem(before + comma + name) for name in left if name.startswith(begun)]
+
+
+def _complete_after(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return (complete_prompts if _of_prompts(ctx) else complete_runs)(ctx, param, incomplete)
+
+
 @click.command(
     cls=Command,
     name="list",
@@ -106,10 +125,17 @@ cosmos list runs --status running -q | cosmos wait -
     "--since", type=Moment(), metavar="WHEN", help="Created then or later: today, yesterday, 2d, 3h, a date or a time."
 )
 @click.option("--until", type=Moment(), metavar="WHEN", help="Created before then.")
-@click.option("--tag", metavar="TEXT", help="Only with this tag.")
+@click.option("--tag", metavar="TEXT", shell_complete=complete_tags, help="Only with this tag.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
-@click.option("--after", metavar="ID", help="What follows that run or prompt, the last of the page before.")
-@click.option("--columns", metavar="A,B,..", help="Which columns; a wrong one lists them all.")
+@click.option(
+    "--after",
+    metavar="ID",
+    shell_complete=_complete_after,
+    help="What follows that run or prompt, the last of the page before.",
+)
+@click.option(
+    "--columns", metavar="A,B,..", shell_complete=_complete_columns, help="Which columns; a wrong one lists them all."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
 @json_option
 @click.pass_context

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from cosmos_core.cli.base import CONTEXT, Section, Shared, global_options, hint_
 from cosmos_core.cli.streams import settle, why_lost
 from cosmos_core.errors import CosmosError, UsageError
 from cosmos_core.stdout import ours
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _BROKEN_PIPE = 141  # what a shell makes of a program that SIGPIPE ended
 _GARBAGE_AFTER = 100_000  # allocations; Python's own 700 suit programs that make rings of objects
@@ -86,6 +90,16 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from cosmos_core.cli.shorthand import WORDS
+
+        # told from the table: click would import every command for its help
+        told = {**{name: short for name, (_, _, short) in _COMMANDS.items()}, **WORDS}
+        found = [CompletionItem(name, help=short) for name, short in told.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
@@ -174,9 +188,9 @@ def _ended(args: list[str]) -> int:
     )
     try:
         if instruction := os.environ.get("_COSMOS_COMPLETE"):
-            from click.shell_completion import shell_complete
+            from cosmos_core.cli.completion import offer
 
-            return shell_complete(cosmos, {"obj": shared}, "cosmos", "_COSMOS_COMPLETE", instruction)
+            return offer(cosmos, shared, instruction)
         code = _run(args, shared)
         sys.stdout.flush()
     except BrokenPipeError:

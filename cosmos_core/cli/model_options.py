@@ -14,6 +14,8 @@ import click
 from cosmos_core.cli.base import Command, Option, opened, shared_of
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from cosmos_core.parameters import Key
     from cosmos_core.values import ModelInfo
 
@@ -46,7 +48,9 @@ def model_of(ctx: click.Context) -> str | None:
 class ModelOption(Option):
     """One generated option."""
 
-    def __init__(self, name: str, *, kind: str, model: str, notes: str = "", **settings: Any) -> None:
+    def __init__(
+        self, name: str, *, kind: str, model: str, notes: str = "", choices: Sequence[str] = (), **settings: Any
+    ) -> None:
         flag = "--" + name.replace("_", "-")
         super().__init__(
             [flag, "value"],
@@ -60,6 +64,16 @@ class ModelOption(Option):
         self.key = name
         self.kind = kind
         self.notes = notes
+        self.choices = choices
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from cosmos_core.cli.completing import complete_ref
+
+        if self.kind == "input":
+            return complete_ref(ctx, self, incomplete)
+        return [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         words = super().process_value(ctx, value)
@@ -161,12 +175,30 @@ def options_of(model: str, info: ModelInfo, args: Sequence[str] = ()) -> Iterato
                 homes.setdefault(name, []).append(toolkit.name)
         for key in keys(toolkit.parameters):
             metavar, notes = told(key)
-            found.setdefault(key.name, {"kind": "parameter", "metavar": metavar, "notes": notes, "help": key.help})
+            declared: dict[str, Any] = {"kind": "parameter", "metavar": metavar, "notes": notes, "help": key.help}
+            declared = found.setdefault(key.name, declared)
+            declared["choices"] = tuple(dict.fromkeys((*declared.get("choices", ()), *choices_of(key))))
             homes.setdefault(key.name, []).append(toolkit.name)
     for name, about in found.items():
         if several and len(homes[name]) < len(info.toolkits):
             about["help"] += f" ({', '.join(homes[name])})"
         yield ModelOption(name, model=model, **about)
+
+
+def choices_of(key: Key) -> tuple[str, ...]:
+    """The values that a parameter may have, as they are typed; none where it may have any."""
+    from typing import Literal, get_args, get_origin
+
+    from cosmos_core.parameters import text_form
+    from cosmos_core.typed import members
+
+    values: list[Any] = list(key.choices)
+    for member in () if values else members(key.type):
+        if get_origin(member) is Literal:
+            values.extend(get_args(member))
+        elif member is bool:
+            values.extend((True, False))
+    return tuple(map(text_form, values))
 
 
 def told(key: Key) -> tuple[str, str]:

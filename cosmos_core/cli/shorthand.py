@@ -12,6 +12,12 @@ from cosmos_core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+WORDS = {  # that Tab offers, and what they do
+    "ls": "The same as list runs.",
+    "ps": "Runs that have not ended.",
+    "help": "Show all commands, or one.",
+    "version": "Print the version.",
+}
 _LISTS = ("prompts", "runs")
 
 

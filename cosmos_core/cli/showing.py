@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened
-from cosmos_core.cli.completing import complete_prompts_and_runs
+from cosmos_core.cli.completing import complete_ref_or_id
 from cosmos_core.cli.screen import (
     SIMULATED,
     STATUS_STYLES,
@@ -51,7 +51,7 @@ cosmos show rs_8d3h5n7p --tree   what it was made from, and what from it
 cosmos show result.mp4           the run that made or used a file
 """,
 )
-@click.argument("ref", metavar="ID|PATH", shell_complete=complete_prompts_and_runs)
+@click.argument("ref", metavar="ID|PATH", shell_complete=complete_ref_or_id)
 @click.option("--tree", is_flag=True, help="Show the lineage: what came before and after.")
 @json_option
 @click.pass_context

@@ -10,11 +10,14 @@ import click
 
 from cosmos_core.cli.base import Option
 from cosmos_core.cli.completing import (
+    complete_file,
     complete_models,
     complete_parameters,
     complete_prompts_and_runs,
     complete_slots,
+    complete_tags,
     complete_targets,
+    complete_toolkits,
 )
 from cosmos_core.cli.kinds import Duration, text_of, value_of
 from cosmos_core.cli.model_options import given_by
@@ -55,6 +58,7 @@ from_option = option(
 )  # fmt: skip
 asked_options = apply(
     option("--spec", heading=WHAT, metavar="FILE", type=click.Path(path_type=Path),
+           shell_complete=complete_file,
            help="Read the toolkit's own spec file as the request; options given beside it win."),
     option("--input", "inputs", heading=WHAT, metavar="SLOT=REF", multiple=True, shell_complete=complete_slots,
            help="An input (repeat): a file, rs_..[:NAME] or @last[:NAME] for an output of a run, "
@@ -63,10 +67,11 @@ asked_options = apply(
            help="Frames a second of image sequences (24, 23.976, 24000/1001); SLOT= for that one only (repeat)."),
     option("--set", "settings", heading=WHAT, metavar="KEY=VALUE", multiple=True, shell_complete=complete_parameters,
            help="A parameter (repeat); KEY=@FILE reads it from a file, seed=random draws one."),
-    option("--toolkit", heading=WHAT, metavar="NAME",
+    option("--toolkit", heading=WHAT, metavar="NAME", shell_complete=complete_toolkits,
            help="Which of the model's toolkits; `cosmos models MODEL` lists them."),
     option("--name", heading=WHAT, metavar="TEXT", help="A name to find it by."),
-    option("--tag", "tags", heading=WHAT, metavar="TEXT", multiple=True, help="A tag (repeat)."),
+    option("--tag", "tags", heading=WHAT, metavar="TEXT", multiple=True, shell_complete=complete_tags,
+           help="A tag (repeat)."),
     option("--strict", heading=WHAT, is_flag=True, help="Treat warnings as problems."),
 )  # fmt: skip
 run_options = apply(
@@ -79,7 +84,7 @@ run_options = apply(
            help="What to do when no GPU is free.  [default: wait]"),
     option("--fetch", heading=AFTER, type=click.Choice(["all", "results", "none"]),
            help="Which outputs to fetch.  [default: all]"),
-    option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH",
+    option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH", shell_complete=complete_file,
            help="Copy the main result to PATH, a file or a folder, as well."),
     option("--force", "overwrite", heading=AFTER, is_flag=True, help="Let -o and --out replace files that are there."),
 )  # fmt: skip
