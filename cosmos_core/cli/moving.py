@@ -125,6 +125,9 @@ def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
             was = "was already" if old.ended else "is"
             if new.ended:
                 say(f"{new.id} {was} {new.status}{simulated}")
+            if old.status == "downloading":
+                for words in new.warnings[len(old.warnings) :]:
+                    say(f"  {words}")
         if not as_json:
             print_paused([run for run in after if not run.ended])
         ctx.exit(exit_code([run for run in after if not run.ended]))

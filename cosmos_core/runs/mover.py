@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from attrs import evolve
 
 from cosmos_core.config import Config
+from cosmos_core.convert import to_json
 from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.journey import Journey, OnChange, Until
@@ -96,9 +97,21 @@ class Mover:
             with held(self.store, run.job_id, steal=True) as lease:
                 if lease is None:
                     raise AssertionError("a lease that is stolen is had")
+                self._leave_outputs(run_id, lease)
                 return self._advance(run_id, lease, "ended", None)
         except LeaseLost:  # to somebody else who cancels it
             return self.go_on(run_id, "ended")
+
+    def _leave_outputs(self, run_id: str, lease: Lease) -> None:
+        """Where only the download is left to cancel, the run ends without it: only logs and small data still come."""
+        run = self.store.run(run_id)
+        if run.status != "downloading":
+            return
+        config = evolve(config_of(run), fetch="none")
+        words = f"the results stay on {run.target}: their download was cancelled; `cosmos fetch {run.id}` brings them"
+        warnings = (*run.warnings, words)
+        if not self.store.note(run_id, job_epoch=lease.epoch, execution_config=to_json(config), warnings=warnings):
+            raise LeaseLost
 
     # -- looking on --------------------------------------------------------------------------------------------
 
