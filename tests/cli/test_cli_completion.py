@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
+from terminal import Terminal
 
 
 def offered(shell, *words):
@@ -101,3 +104,23 @@ def test_bash_is_told_what_an_id_is_when_several_match(used):
     assert f"plain,0,{run}" in in_bash(used, "cosmos attach ", COMP_TYPE="37")  # put into the line one after another
     assert in_bash(used, "cosmos attach rs_") == [f"plain,0,{run}"]
     assert in_bash(used, "cosmos attach fi") == ["plain,0,first"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_tab_in_a_real_bash(cosmos):
+    (cosmos.cwd / "a b.mp4").touch()
+    (cosmos.cwd / "rc").write_text(
+        f"PS1='ready> '\nbind 'set bell-style none'\ncosmos() {{ {sys.executable} -m cosmos_core \"$@\"; }}\n"
+        + cosmos("completion", "bash").out
+    )
+    env = {**cosmos.environ, "HISTFILE": os.devnull}
+    with Terminal(["bash", "--noprofile", "--rcfile", "rc", "-i"], env=env, cwd=cosmos.cwd, columns=120) as bash:
+        bash.until("ready> ")
+        bash.press("cosmos run --model transfer --video stre\t")
+        bash.until("--video street.mp4")
+        bash.press("\x15cosmos run --model transfer --video=a\t")
+        bash.until(r"--video=a\ b.mp4")
+        bash.press("\x15cosmos run --model transfer --input video=stre\t")
+        bash.until("--input video=street.mp4")
+        bash.press("\x15cosmos run --model transfer --set resolu\t48\t")
+        bash.until("--set resolution=480")
