@@ -102,8 +102,7 @@ def _replace(name: str, descriptor: int, plain: type[TextIOWrapper], screen: typ
         BufferedWriter(outlet),
         encoding=old.encoding,
         errors="backslashreplace",  # file names that are no UTF-8, and terminals that know few characters
-        line_buffering=old.line_buffering or outlet.isatty(),
-        write_through=old.write_through,
+        line_buffering=old.line_buffering or old.write_through or outlet.isatty(),  # PYTHONUNBUFFERED
     )
     _put(name, new)
 

@@ -185,7 +185,7 @@ class _Reader:
         if code in CUT_OFF:
             self.troubles.append(f"{program} did not answer in time")
         elif code not in (0, NOT_THERE):
-            self.troubles.append(f"{program} failed: {in_a_line(complaints or body)}")
+            self.troubles.append(f"{program} failed: {in_a_line(complaints.strip() or body)}")
         return body if code == 0 else ""
 
     # -- jobs ------------------------------------------------------------------------------------------------------

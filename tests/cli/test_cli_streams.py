@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -228,3 +229,14 @@ def test_bytes_that_are_no_utf8_are_left_to_the_locale(cosmos):
 
     assert done.returncode in (2, 5)
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_on_standard_error_is_there_at_once(cosmos, unbuffered):
+    code = (
+        "import os, sys; from cosmos_core.cli.streams import settle; from cosmos_core.cli.screen import say;"
+        "settle(own=True); say('there', sys.stderr); os._exit(0)"
+    )
+    env = {**cosmos.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stderr == "there\n"
