@@ -29,7 +29,7 @@ def refuse_for_real(toolkit: Toolkit, target: Target) -> None:
     """Nothing runs for real by the simulator, paid services least of all. Raises UsageError."""
     if target.simulated and not usable(toolkit, target):
         raise UsageError(
-            f"{toolkit.name} has no stand-in, and the simulator runs nothing for real",
+            f"the toolkit {toolkit.name!r} has no stand-in, and the simulator runs nothing for real",
             hint="run it on a target: --target NAME; for this machine put [targets.here] into cosmos.toml",
         )
 

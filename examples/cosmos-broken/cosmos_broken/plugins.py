@@ -12,7 +12,7 @@ class Sound:
 
     @hookimpl
     def describe(self) -> ModelInfo:
-        return ModelInfo(title="Does nothing", toolkits=(Toolkit(name="nothing"),))
+        return ModelInfo(title="Does nothing", toolkits=(Toolkit(name="nothing", runs_here=True),))
 
     @hookimpl
     def convert_inputs(self, job: Job[Any]) -> Bundle:
