@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import redirect_stderr, suppress
-from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -97,7 +97,8 @@ def offer(cli: click.Command, shared: Shared, instruction: str) -> int:
     """Answer a Tab. Nothing but candidates is printed: an error would stand in the middle of the line being typed."""
     shell, _, wanted = instruction.partition("_")
     answer = ""
-    with redirect_stderr(StringIO()), suppress(Exception):
+    # a real stream: a plugin may write to its buffer
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stderr(nowhere), suppress(Exception):
         served = _served(shell, cli, shared)
         if served is not None:
             answer = served.source() if wanted == "source" else served.complete()

@@ -169,7 +169,7 @@ def test_what_plugins_print_is_no_part_of_a_document(cosmos, tmp_path, args):
 
 def test_what_plugins_print_is_not_completed(cosmos, tmp_path):
     installed(tmp_path / "site", "loud", "cosmos.models", "say", LOUD)
-    words = {"_COSMOS_COMPLETE": "bash_complete", "COMP_WORDS": "cosmos run --model say --set ", "COMP_CWORD": "5"}
+    words = {"_COSMOS_COMPLETE": "bash_complete", "COMP_LINE": "cosmos run --model say --set "}
 
     told = cosmos(PYTHONPATH=str(tmp_path / "site"), **words)
 

@@ -15,6 +15,17 @@ from typing import Any
 import av
 
 os.environ.setdefault("SVT_LOG", "0")  # or its AV1 encoder tells of itself
+
+
+def give_way() -> None:
+    """To be called after AV1 was written: SVT-AV1 makes root's process a real-time one, whose children starve all else.
+
+    Seen with SVT-AV1 in PyAV 18: afterwards the scheduling policy is FIFO, which threads and children inherit.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 _QUARTER_TURN = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 
 
@@ -62,6 +73,7 @@ def video(
             still.sample_rate, still.pts = 8000, 0
             out.mux(audio.encode(still))
             out.mux(audio.encode(None))
+    give_way()
     return buffer.getvalue()
 
 

@@ -67,7 +67,8 @@ def test_where_nobody_can_give_it_the_run_is_refused(cosmos: Cosmos, target: str
 
 def test_where_the_host_may_have_it_the_run_is_warned(cosmos: Cosmos) -> None:
     run = cosmos.create_run(cosmos.create_prompt("tool", "words").id, target="far")
-    assert run.warnings == ("secrets: the command needs SERVER_KEY, and target far does not set it",)
+    (warning,) = run.warnings
+    assert warning.startswith("secrets: the command needs SERVER_KEY, and target far does not set it -> put a line")
 
 
 def test_what_is_set_is_not_missing_and_hooks_are_told_its_name(

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import pytest
 from attrs import evolve
+from small_media import give_way
 from transfer_requests import PICTURE, VIDEO, asked, given_input
 
 from cosmos_core import Media, Problem
@@ -42,6 +43,7 @@ def clip(
             frame.pts, frame.time_base = index, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    give_way()
     return path
 
 

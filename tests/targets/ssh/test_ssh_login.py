@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from real_parts import MakeSshd, SshHome
 from real_processes import until
+from real_session import locked
 from ssh_hosts import MakeHost, configure, name_over
 
 from cosmos_core.errors import TargetUnusable
@@ -98,14 +99,16 @@ def blob_of(key: Path) -> bytes:
 
 @contextlib.contextmanager
 def let_in(ssh_home: SshHome, name: str, *keys: Path) -> Iterator[None]:
-    """These keys open an account, too."""
+    """These keys open an account, too. The accounts are all workers': one at a time changes their keys."""
     file = ssh_home.accounts.authorized_keys / ssh_home.accounts[name].user
-    before = file.read_text(encoding="utf-8")
-    file.write_text(before + "".join(Path(f"{key}.pub").read_text(encoding="utf-8") for key in keys), encoding="utf-8")
-    try:
-        yield
-    finally:
-        file.write_text(before, encoding="utf-8")
+    more = "".join(Path(f"{key}.pub").read_text(encoding="utf-8") for key in keys)
+    with locked(file.with_name(f"{file.name}.lock")):
+        before = file.read_text(encoding="utf-8")
+        file.write_text(before + more, encoding="utf-8")
+        try:
+            yield
+        finally:
+            file.write_text(before, encoding="utf-8")
 
 
 def refusal(host: SshHost) -> TargetUnusable:
