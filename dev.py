@@ -138,8 +138,8 @@ def test(arguments):
 
 def all_tests():
     """Run the whole suite; ends with pytest's exit code if that is not 0."""
-    # Half of a test is waiting for a process: as many workers as cores leave half the cores idle.
-    workers = 2 * (os.cpu_count() or 1)
+    # Much of a test is waiting for a process: as many workers as cores leave them idle, twice as many crowd them.
+    workers = (os.cpu_count() or 1) * 3 // 2
     # loadgroup: tests that share a module's fixture go to one worker, which makes it once
     code = call(BIN / "python", "-m", "pytest", "-n", workers, "--dist", "loadgroup")
     if code == TESTS_FAILED:

@@ -16,8 +16,8 @@ settings.register_profile("default", max_examples=30, deadline=None, suppress_he
 settings.register_profile("thorough", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-_REAL = {"real_session", "cosmos", "used", "laptop"}
-"""Fixtures behind which are servers, or processes of `cosmos`."""
+_REAL = {"real_session", "cosmos", "used", "laptop", "nowhere"}
+"""Fixtures behind which are servers, databases that many processes use, or processes of `cosmos`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

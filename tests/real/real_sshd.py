@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import shutil
@@ -21,6 +22,12 @@ from real_session import Missing, Session, call, open_folder, program
 
 _PORTS = range(20000, 32000)
 """Below those that Linux gives to outgoing connections: a server that was stopped finds its port free again."""
+
+
+def _of_this_worker() -> range:
+    """Each worker has ports of its own: the one of a server that was stopped is not another worker's next."""
+    return _PORTS[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 16 :: 16]
+
 
 # MaxSessions stays at OpenSSH's 10 a connection, and MaxStartups only makes room for tests beside each other.
 # StrictModes asks who owns the folders above the keys, and /tmp is everybody's.
@@ -64,7 +71,7 @@ class Sshd:
         open_folder(folder)
         (folder / "banner").write_text(_BANNER, encoding="utf-8")
         call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", folder / "host_key")
-        for port in random.sample(_PORTS, 20):
+        for port in random.sample(_of_this_worker(), 20):
             if _is_free(port):
                 server = cls(folder, port)
                 server._configure(Accounts(session), stubs, options)

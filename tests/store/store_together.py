@@ -38,6 +38,6 @@ def together(acts: Iterable[tuple[str, ...]]) -> list[str]:
         said = []
         for process in processes:
             out, err = process.communicate(timeout=HANG_S)
-            assert (process.returncode, err) == (0, "")
+            assert (process.returncode, err) == (0, ""), err
             said.append(out.strip())
         return said
