@@ -17,6 +17,9 @@ from cosmos_core.store import Store
 from cosmos_core.store.records import InputRecord, RunRecord
 from cosmos_core.values import Fetch, Problem, Request
 
+NOT_COPIED = "output: the result was not copied"
+"""How the warning of a run begins whose copy could not be made."""
+
 FILE_EXISTS = "file_exists"
 """Code of the one problem that `overwrite` settles."""
 
@@ -105,9 +108,8 @@ def copy_of(run: RunRecord) -> str | None:
 
 
 def lacks_its_copy(run: RunRecord) -> bool:
-    """Whether a completed run was to copy its result and could not."""
-    wanted = run.execution_config.get("copy_to") is not None
-    return wanted and run.status == "completed" and copy_of(run) is None
+    """Whether a completed run was to copy its result and could not, as it then warns."""
+    return copy_of(run) is None and any(warning.startswith(NOT_COPIED) for warning in run.warnings)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -15,7 +15,7 @@ from cosmos_core.convert import from_json, to_json
 from cosmos_core.errors import PluginError, TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import Ending, artifacts_of, fetch, judge, remains
-from cosmos_core.runs.copying import copy_result, fault_of
+from cosmos_core.runs.copying import NOT_COPIED, copy_result, fault_of
 from cosmos_core.runs.corrections import corrected
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
@@ -376,10 +376,10 @@ class Journey:
             # it is long since the run was planned: what is there now counts
             fault = fault_of(to, self.prompt.inputs, self.store, overwrite=self.work.config.overwrite)
             if fault:
-                return (f"output: the result was not copied: {fault.message}",)
+                return (f"{NOT_COPIED}: {fault.message}",)
             self._note(metadata={**self.run.metadata, "copy": str(copy_result(self.run, to))})
         except OSError as error:
-            return (f"output: the result was not copied to {to}: {error.strerror}",)
+            return (f"{NOT_COPIED} to {to}: {error.strerror}",)
         return ()
 
 

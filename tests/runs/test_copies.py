@@ -13,6 +13,7 @@ from run_life import Home, whole
 from cosmos_core import Cosmos
 from cosmos_core.config import Config
 from cosmos_core.errors import Refused, UsageError
+from cosmos_core.runs.copying import lacks_its_copy
 from cosmos_core.runs.wish import Wish
 
 WORDS = {
@@ -90,6 +91,8 @@ def test_what_came_meanwhile_stays_and_the_run_is_whole(mine: Home) -> None:
     assert (mine.folder / "later.mp4").read_bytes() == b"precious"
     assert "was not copied" in done.warnings[-1]
     assert "copy" not in done.metadata
+    assert lacks_its_copy(done)
+    assert not lacks_its_copy(evolve(done, warnings=()))  # an older release wrote no copy down
 
 
 def test_one_file_for_several_runs_is_refused(mine: Home) -> None:
