@@ -134,10 +134,10 @@ def test_docker_that_is_away_or_not_there(gpu_host: GpuHosts, laptop: MakeLaptop
 def test_a_repository_that_is_not_there_and_one_that_is_old(gpu_host: GpuHosts, laptop: MakeLaptop) -> None:
     host = gpu_host("eve", "process", name="lab")
     mine = laptop(host)
-    file = host.repo / "pyproject.toml"
-    file.write_text(file.read_text().replace('version = "1.5.0"', 'version = "1.2.0"'))
+    file = host.repo / "cosmos_transfer2" / "__about__.py"
+    file.write_text(file.read_text().replace('__version__ = "1.5.0"', '__version__ = "1.3.1"'))
     old = of_grade(checked(mine, USABLE), "warning")["cosmos-transfer2.5"]
-    assert "1.2.0" in old["seen"]
+    assert "1.3.1" in old["seen"]
     host.repo.rename(host.repo.with_name("elsewhere"))
     gone = of_grade(checked(mine, PROBLEM), "problem")["cosmos-transfer2.5"]
     assert f"{host.repo} is not there" in gone["seen"]

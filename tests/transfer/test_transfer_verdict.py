@@ -177,6 +177,27 @@ def test_the_words_name_what_is_known(left: Left) -> None:
     assert "edge.control_weight Input should be less than or equal to 1" in refused
 
 
+READERS = {
+    "OSError: `pyav` can not handle the given uri.": "input_unreadable",
+    "av.error.InvalidDataError: [Errno 1094995529] Invalid data found when processing input": "input_unreadable",
+    "ValueError: need at least one array to stack": "input_unreadable",
+    "OSError: Unable to load image: Truncated File Read": "input_unreadable",
+    " Wrong shape: expected 4 dims. Received 3-dim tensor.": "input_unreadable",
+    "RuntimeError: expected input to have 3 channels, but got 2 channels instead": "input_unreadable",
+    "ValueError: all input arrays must have the same shape": "input_unreadable",
+    "ValueError: could not broadcast input array from shape (480,640,3) into shape (360,640,3)": "input_unreadable",
+    "IndexError: index 93 is out of bounds for axis 0 with size 93": "input_unreadable",
+    "RuntimeError: The size of tensor a (44) must match the size of tensor b (60) at dimension 3": "size_mismatch",
+    "AssertionError: Input control_input length doesn't match expected length specified by state_t.": "chunk_length",
+    "AttributeError: 'DMD2Model' object has no attribute 'get_x_from_clean'": "distilled",
+}
+
+
+@pytest.mark.parametrize("error", READERS)
+def test_what_the_readers_fail_on_names_the_file_at_fault_not_a_crash(left: Left, error: str) -> None:
+    assert left.failure(traceback(error) + CHILD_FAILED, 1).code == READERS[error]
+
+
 def test_depth_that_cannot_be_computed_is_told_by_debug_log(left: Left) -> None:
     log = traceback("TypeError: 'NoneType' object is not subscriptable")
     assert left.failure(log, 1, debug=f"{INFO}Failed to compute depth: no frames\n").code == "depth_failed"

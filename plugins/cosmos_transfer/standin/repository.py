@@ -29,14 +29,14 @@ raise SystemExit("this is the stand-in's placeholder: put this repository's bin/
 def lay_out(folder: Path) -> None:
     """Write the repository into `folder`: its bin/ belongs first on PATH; needs a python3 behind it.
 
-    The version can be read from pyproject.toml and cosmos_transfer2/__init__.py, as in the real repository.
+    The version stands in cosmos_transfer2/__about__.py alone, as in the real repository since 1.3.1.
     """
     for program in ("python", "torchrun", "uv"):
         shim = _write(folder / "bin" / program, _SHIM.format(program=program))
         shim.chmod(0o755)
     _write(folder / "examples" / "inference.py", _SCRIPT)
-    _write(folder / "pyproject.toml", f'[project]\nname = "cosmos-transfer2"\nversion = "{VERSION}"\n')
-    _write(folder / "cosmos_transfer2" / "__init__.py", f'__version__ = "{VERSION}"\n')
+    _write(folder / "pyproject.toml", '[project]\nname = "cosmos-transfer2"\ndynamic = ["version"]\n')
+    _write(folder / "cosmos_transfer2" / "__about__.py", f'__version__ = "{VERSION}"\n')
     _write(folder / ".standin" / "run.py", _RUN)
     for source in resources.files(__package__).iterdir():
         if source.name.endswith(".py"):

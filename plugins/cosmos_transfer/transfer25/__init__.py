@@ -29,7 +29,8 @@ TOOLKIT = Toolkit(
     workdir="/workspace",
     image="cosmos-transfer2.5:latest",
     volumes=("/workspace/.venv",),  # mounting the repository would hide the image's own environment
-    version_in=("pyproject.toml", r'(?m)^version\s*=\s*"([^"]+)"'),
+    # since 1.3.1; pyproject.toml names no version any more (read at v1.5.4)
+    version_in=("cosmos_transfer2/__about__.py", r'(?m)^__version__\s*=\s*"([^"]+)"'),
     stand_in="cosmos_transfer.standin:transfer25",
     smallest=Draft(
         text="a street on a rainy night",

@@ -128,6 +128,55 @@ SIGNATURES = (
         "convert it to .mp4",
     ),
     _sign(
+        r"(?:`pyav` can not handle the given uri|An unknown error occurred while initializing plugin `pyav`"
+        r"|InvalidDataError: |need at least one array to stack)",
+        "input_unreadable",
+        "the toolkit cannot decode one of the videos: it is cut off, damaged, or holds no pictures",
+        "play each input to its end, replace the one that breaks off, or encode it anew as H.264 in .mp4",
+    ),
+    _sign(
+        r"OSError: (?:Unable to load image: .*|cannot identify image file.*)",
+        "input_unreadable",
+        "the toolkit cannot read one of the pictures: it is cut off, damaged, or of another kind than its name says",
+        "open each picture, and save the one that fails anew as .png",
+    ),
+    _sign(
+        r"Wrong shape: expected 4 dims|expected input to have 3 channels",
+        "input_unreadable",
+        "the toolkit reads pictures with three colours only, and one of them has a palette, is grey, or has 16 bits",
+        "save it anew as a plain 8-bit RGB picture",
+    ),
+    _sign(
+        r"all input arrays must have the same shape|could not broadcast input array from shape",
+        "input_unreadable",
+        "the picture size changes within a video, or differs between a video and its mask",
+        "encode the video anew with one size, and give masks and controls the size of the video",
+    ),
+    _sign(
+        r"IndexError: index \d+ is out of bounds for (?:axis 0|dimension 2) with size (?P<frames>\d+)",
+        "input_unreadable",
+        "a video has another number of frames than it says or than was asked for ({frames})",
+        "encode the video anew, and look whether context_frame_index is below its number of frames",
+    ),
+    _sign(
+        r"The size of tensor a \((?P<one>\d+)\) must match the size of tensor b \((?P<other>\d+)\)",
+        "size_mismatch",
+        "the video and a control or mask have different shapes ({one} against {other} after scaling)",
+        "give controls and masks the width and height of the video",
+    ),
+    _sign(
+        r"Input control_input length doesn't match",
+        "chunk_length",
+        "the model cannot make chunks of that many frames",
+        "leave num_video_frames_per_chunk at 93, or set it to 1 for a picture",
+    ),
+    _sign(
+        r"AttributeError: 'DMD2Model' object has no attribute 'get_x_from_clean'",
+        "distilled",
+        "the distilled model cannot begin from the input's own picture",
+        "leave out sigma_max, or use the base model",
+    ),
+    _sign(
         r"Split by width dimension is not currently supported",
         "gpu_count",
         "the toolkit cannot split its work over that many GPUs",
