@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,7 +150,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def hint_for(error: click.ClickException) -> str:
     """What is most likely meant by a command that could not be understood."""
     ctx = error.ctx if isinstance(error, click.UsageError) else None
-    takes_text = ctx is not None and any(param.name == "text" for param in ctx.command.params)
-    if takes_text and "unexpected extra argument" in error.message:
-        return 'a text with spaces wants quotes: "rain at night"'
+    if ctx is not None and (stray := re.search(r"unexpected extra arguments? \((.*)\)", error.message)):
+        if all(os.path.exists(word) for word in stray[1].split()):
+            return "the shell made several words of a pattern like d.*.png; quote it: 'd.*.png'"
+        if any(param.name == "text" for param in ctx.command.params):
+            return 'a text with spaces wants quotes: "rain at night"'
     return f"`{ctx.command_path if ctx else 'cosmos'} --help` shows how it goes"

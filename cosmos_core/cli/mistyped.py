@@ -12,6 +12,8 @@ from cosmos_core.errors import CosmosError, UsageError
 from cosmos_core.typed import closest
 from cosmos_core.values import Problem
 
+_AS_STORED = ("inference", "retry")  # they take a run, whose settings were fixed when it was made
+
 Homes = Mapping[str, Sequence[str]]
 """An option -> the installed models that have it."""
 
@@ -21,7 +23,12 @@ def refusal(ctx: click.Context, args: Sequence[str], first: str) -> UsageError:
     own = {flag: param for param in ctx.command.get_params(ctx) for flag in (*param.opts, *param.secondary_opts)}
     unknown = list(dict.fromkeys(_unknown(args, own))) or [first]
     takes_models = isinstance(ctx.command, ModelCommand)
-    homes = _homes(ctx, args) if takes_models else {}
+    homes = _homes(ctx, args) if takes_models or ctx.command.name in _AS_STORED else {}
+    if not takes_models and (settings := [flag for flag in unknown if flag in homes]):
+        return UsageError(
+            f"`{ctx.command_path}` takes the settings as they are stored: {_and(settings)} cannot be changed here",
+            hint=f"`cosmos run --from ID {settings[0]} ...` makes a new run with other settings",
+        )
     shared = {tuple(homes.get(flag, ())) for flag in unknown}
     if len(shared) == 1 and (there := shared.pop()):
         several = "are options" if len(unknown) > 1 else "is an option"

@@ -54,6 +54,21 @@ def test_a_stray_word_wants_quotes_only_where_a_text_is_taken(many):
     assert "quotes" not in many("list", "runs", "stray").err
 
 
+def test_a_pattern_that_the_shell_expanded_is_to_be_quoted(cosmos):
+    for number in (1, 2, 3):
+        (cosmos.cwd / f"d.{number}.png").touch()
+    told = cosmos("run", "--model", "transfer", "rain", "--video", "d.1.png", "d.2.png", "d.3.png")
+    assert (told.code, "quote it: 'd.*.png'" in told.err) == (2, True)
+
+
+@pytest.mark.parametrize("verb", ["retry", "inference"])
+def test_settings_of_a_stored_run_are_changed_by_a_new_run(many, verb):
+    told = many(verb, "@last", "--num-steps", "20")
+    assert (told.code, "`cosmos run --from ID --num-steps ...`" in told.err) == (2, True)
+    told = many(verb, "@last", "--nmu-steps", "20")
+    assert (told.code, "there is no option --nmu-steps" in told.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("filters", "count"),
     [
