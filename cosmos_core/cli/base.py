@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -151,7 +150,9 @@ def hint_for(error: click.ClickException) -> str:
     """What is most likely meant by a command that could not be understood."""
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     if ctx is not None and (stray := re.search(r"unexpected extra arguments? \((.*)\)", error.message)):
-        if all(os.path.exists(word) for word in stray[1].split()):
+        from pathlib import Path  # only a mistake pays for it
+
+        if all(Path(word).exists() for word in stray[1].split()):
             return "the shell made several words of a pattern like d.*.png; quote it: 'd.*.png'"
         if any(param.name == "text" for param in ctx.command.params):
             return 'a text with spaces wants quotes: "rain at night"'
