@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 _INTERRUPTED = 130
+_GARBAGE_AFTER = 100_000  # allocations; Python's own 700 suit programs that make rings of objects
 
 
 def main() -> int:
     """Run the command that this process was started for; its exit code."""
+    # Most of a command is loading code: looking for garbage all the while costs it a tenth of its time.
+    gc.set_threshold(_GARBAGE_AFTER)
     try:
         _take_words_as_utf8()
         from cosmos_core.cli.main import main as command
@@ -17,6 +21,9 @@ def main() -> int:
         return command()
     except KeyboardInterrupt:
         return _INTERRUPTED
+    finally:
+        # The process ends now. Its last search for garbage would walk through all the code there is, for 60 ms.
+        gc.freeze()
 
 
 def _take_words_as_utf8() -> None:

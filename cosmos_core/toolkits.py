@@ -26,7 +26,7 @@ class ByToolkit:
 
     def __init__(self, title: str, *modules: Any, makes: tuple[str, ...] = ()) -> None:
         for module in modules:
-            lacks = [name for name in ("TOOLKIT", "convert_inputs", "choose_script") if not hasattr(module, name)]
+            lacks = [name for name in ("TOOLKIT", "convert_inputs", "choose_script") if not _has(module, name)]
             if lacks:
                 raise TypeError(f"by_toolkit: {getattr(module, '__name__', module)} lacks {', '.join(lacks)}")
         self._info = ModelInfo(title=title, toolkits=tuple(m.TOOLKIT for m in modules), makes=makes)
@@ -75,6 +75,12 @@ def by_toolkit(title: str, *modules: Any, makes: tuple[str, ...] = ()) -> ByTool
     """The plugin made of one module per toolkit, the default first.
 
     A module has a constant `TOOLKIT` and functions named like the hooks; `convert_inputs` and `choose_script`
-    are required, the others may be left out.
+    are required, the others may be left out. Functions that `__all__` names and `__getattr__` loads are loaded when
+    they are first called: a Tab or a help text needs only `TOOLKIT`.
     """
     return ByToolkit(title, *modules, makes=makes)
+
+
+def _has(module: Any, name: str) -> bool:
+    """Whether a module has a name, without loading what it would load on demand."""
+    return name in getattr(module, "__all__", ()) or hasattr(module, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _BROKEN_PIPE = 141  # what a shell makes of a program that SIGPIPE ended
-_GARBAGE_AFTER = 100_000  # allocations; Python's own 700 suit programs that make rings of objects
 _INTERRUPTED = 130
 _NO_ROOM = 4  # as for any disk that is full
 
@@ -165,8 +163,6 @@ cosmos.params.extend(global_options())
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and answer its exit code. Without `argv` this process is the command: its streams are ours."""
-    # Most of a command is loading code: looking for garbage all the while costs it a tenth of its time.
-    gc.set_threshold(_GARBAGE_AFTER)
     before = ours.set(True)
     try:
         settle(own=argv is None)
@@ -177,8 +173,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while Python tidies up would show a traceback
         ours.reset(before)
-        # The process ends now. Its last search for garbage would walk through all the code there is, for 60 ms.
-        gc.freeze()
 
 
 def _ended(args: list[str]) -> int:

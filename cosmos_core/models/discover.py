@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import NamedTuple
+
+from cosmos_core.models.metadata import EntryPoint, entry_points
 
 MODELS = "cosmos.models"
 EXTENSIONS = "cosmos.extensions"
@@ -39,7 +40,7 @@ class Found(NamedTuple):
 def find_plugins(entries: Iterable[EntryPoint] | None = None) -> tuple[Found, ...]:
     """Every model and extension that is installed, models first; `entries` stands in for the metadata."""
     if entries is None:
-        entries = (*entry_points(group=MODELS), *entry_points(group=EXTENSIONS))
+        entries = entry_points((MODELS, EXTENSIONS))
     found = [Found(entry, *_package(entry)) for entry in entries]
     claims: dict[str, list[str]] = {}
     for one in found:
@@ -56,25 +57,20 @@ def find_plugins(entries: Iterable[EntryPoint] | None = None) -> tuple[Found, ..
 
 def metadata_of(entry: EntryPoint) -> tuple[tuple[str, str], ...]:
     """The head of the metadata of an entry point's package, as (name, value); empty where there is no package."""
-    dist: Distribution | None = getattr(entry, "dist", None)
-    if dist is None:
+    if entry.dist is None:
         return ()
-    # `dist.metadata` would import the email parser, 10 ms
-    text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+    text = entry.dist.read_text("METADATA") or entry.dist.read_text("PKG-INFO") or ""
     lines = (line.partition(": ") for line in text.partition("\n\n")[0].splitlines())
     return tuple((name, value) for name, colon, value in lines if colon)
 
 
 def is_editable(found: Found) -> bool:
     """Whether a package is installed from its author's own folder (`pip install -e`)."""
-    dist: Distribution | None = getattr(found.entry, "dist", None)
+    dist = found.entry.dist
     origin = (dist.read_text("direct_url.json") if dist else None) or ""
     return re.search(r'"editable"\s*:\s*true', origin) is not None  # PEP 610
 
 
 def _package(entry: EntryPoint) -> tuple[str, str]:
     head = dict(metadata_of(entry))
-    dist: Distribution | None = getattr(entry, "dist", None)
-    if dist is None:
-        return entry.value.partition(":")[0].partition(".")[0], ""
-    return head.get("Name") or dist.name, head.get("Version", "")
+    return head.get("Name") or entry.value.partition(":")[0].partition(".")[0], head.get("Version", "")

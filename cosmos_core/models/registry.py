@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, NamedTuple
 
 from cosmos_core.errors import PluginError, UnknownName
@@ -13,10 +11,9 @@ from cosmos_core.models.discover import Found, find_plugins
 
 if TYPE_CHECKING:
     from cosmos_core.models.loading import Loaded
+    from cosmos_core.models.metadata import EntryPoint
     from cosmos_core.models.model import Model
     from cosmos_core.values import Toolkit
-
-_log = logging.getLogger(__name__)
 
 
 class PluginReport(NamedTuple):
@@ -162,7 +159,9 @@ class Models:
     def _leave_out(self, one: Found, error: PluginError) -> None:
         self._left_out[one] = error
         if one.name not in self.required:
-            _log.warning("%s; it is left out", error.message)
+            import logging  # 5 ms, and hardly any process ever gets here
+
+            logging.getLogger(__name__).warning("%s; it is left out", error.message)
 
 
 def _missing(name: str, there: list[str]) -> PluginError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 
 import pytest
 
 from cosmos_core import PluginError, UnknownName
 from cosmos_core.models import Models, find_plugins
+from cosmos_core.models.metadata import EntryPoint
 
 HEAVY = ("pluggy", "attr", "attrs", "cattrs", "sqlalchemy", "av", "rich", "paramiko", "email.parser")
 

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from attrs import evolve
 from cosmos_core import PYTHON, Input, Job, Media, PluginError, Request, Result
 from cosmos_core.models import Model, Models
 from cosmos_core.models.inputs import check
+from cosmos_core.models.metadata import EntryPoint
 from cosmos_core.models.verdict import verdict
 from cosmos_core.parameters import read
 

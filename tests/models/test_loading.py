@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from importlib.metadata import EntryPoint
 from textwrap import dedent, indent
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from cosmos_core import PluginError
 from cosmos_core.models import Model, Models
+from cosmos_core.models.metadata import EntryPoint
 
 
 def a_model(hook: str) -> str:

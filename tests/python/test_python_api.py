@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from cosmos_core import (
     hookimpl,
 )
 from cosmos_core.models import Models
+from cosmos_core.models.metadata import EntryPoint
 from cosmos_core.values import InputSlot
 
 

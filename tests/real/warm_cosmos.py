@@ -27,8 +27,8 @@ from real_processes import HANG_S
 
 IMPORTS = (
     "alembic.command", "av", "cattrs", "importlib.metadata", "paramiko", "rich.console", "rich.progress", "rich.table",
-    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "cosmos_core.app", "cosmos_core.cli.main",
-    "cosmos_core.documents", "cosmos_core.media",
+    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "cosmos_core.__main__", "cosmos_core.app",
+    "cosmos_core.cli.main", "cosmos_core.documents", "cosmos_core.media",
 )  # fmt: skip
 """What a command may come to need. No plugin is among it: plugins are loaded behind a fence."""
 
@@ -199,7 +199,7 @@ def _become(request: int, stdio: Sequence[int]) -> NoReturn:
     )
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     sys.argv = ["cosmos", *asked["args"]]
-    from cosmos_core.cli.main import main
+    from cosmos_core.__main__ import main
 
     sys.exit(main())
 

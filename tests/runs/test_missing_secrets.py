@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from cosmos_core import Bundle, Command, Cosmos, Job, ModelInfo, Refused, Toolkit, hookimpl
 from cosmos_core.config import Config
 from cosmos_core.models import Models
+from cosmos_core.models.metadata import EntryPoint
 
 
 class Tool:

@@ -11,15 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cosmos_core import Draft, Toolkit
-from cosmos_transfer.transfer25.command import choose_script
 from cosmos_transfer.transfer25.parameters import INPUTS, NAME, Parameters, Settings
-from cosmos_transfer.transfer25.rules import validate_inputs
-from cosmos_transfer.transfer25.spec import convert_inputs
 
 if TYPE_CHECKING:
+    from cosmos_transfer.transfer25.command import choose_script
     from cosmos_transfer.transfer25.log import follow_progress
     from cosmos_transfer.transfer25.outputs import parse_outputs
     from cosmos_transfer.transfer25.reading import read_spec
+    from cosmos_transfer.transfer25.rules import validate_inputs
+    from cosmos_transfer.transfer25.spec import convert_inputs
 
 TOOLKIT = Toolkit(
     name=NAME,
@@ -49,11 +49,19 @@ __all__ = [
     "validate_inputs",
 ]
 
-_LATER = {"follow_progress": "log", "parse_outputs": "outputs", "read_spec": "reading"}
+_LATER = {
+    "choose_script": "command",
+    "convert_inputs": "spec",
+    "follow_progress": "log",
+    "parse_outputs": "outputs",
+    "read_spec": "reading",
+    "validate_inputs": "rules",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """What a run needs only once its job is running is loaded then, when there is time to."""
+    """Each hook is loaded when it is first called: help, Tab and `cosmos models` need none."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return value
