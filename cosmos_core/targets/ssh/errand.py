@@ -84,12 +84,15 @@ class Errand:
     def _late(self) -> None:
         raise never_begun(self._connection, self._framed)
 
-    def finish(self, stdin: bytes = b"", *, most: int = _MOST_SAID) -> Completed:
-        """Give it all its input and wait for its end; TargetUnusable once it says more than so many bytes."""
+    def finish(self, stdin: bytes = b"", *, ends_input: bool = True, most: int = _MOST_SAID) -> Completed:
+        """Give it all its input and wait for its end; TargetUnusable once it says more than so many bytes.
+
+        A script that takes the end of its input for ours gets none.
+        """
         writer = threading.Thread(target=self._write, args=(stdin,), daemon=True)
         if len(stdin) > _INLINE:
             writer.start()  # it may want to be read from before it takes all
-        else:
+        elif ends_input:
             self._write(stdin)
         out, err = bytearray(), bytearray()
         for more_out, more_err in self.pieces():

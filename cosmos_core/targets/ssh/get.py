@@ -21,7 +21,7 @@ from cosmos_core.targets.ssh.digests import Digests
 from cosmos_core.targets.ssh.files import Seen, records, stat_script
 from cosmos_core.targets.ssh.frames import chunks, quote, quoted
 from cosmos_core.targets.ssh.inbox import Inbox
-from cosmos_core.targets.ssh.sums import FAST
+from cosmos_core.targets.ssh.sums import ASKED, FAST
 from cosmos_core.targets.ssh.words import complaint, refusal
 from cosmos_core.targets.told import Told
 
@@ -104,19 +104,23 @@ def _size(host: str, path: str, seen: Seen | None) -> int:
 
 
 def _script(paths: Sequence[str], offsets: Mapping[str, int], end: str) -> str:
-    sums = f"{FAST}{{ {'; '.join(_sums(paths))}; }} >&2"
+    sums = " && ".join(_sums(paths))
     sizes = stat_script(paths, end, then=" && ")
     contents = " && ".join(_contents(paths, offsets))
-    return f"{sizes} || exit 1; printf '%s\\0' {end}; {{ {sums}; }} & {contents}; code=$?; wait; exit $code"
+    # Where not all could be read nobody waits for the digests: we hang up, and that ends them.
+    return (
+        f"{sizes} || exit 1; printf '%s\\0' {end}; "
+        f"{FAST}{ASKED}{{ {sums}; }} >&2 & digests=$!; {{ {contents}; }} || exit; wait $digests; exit 0"
+    )
 
 
 def _sums(paths: Sequence[str]) -> Iterator[str]:
     """A digest of each. Of a name that would be printed over several lines, or not, by the program's version, none."""
     for odd, run in itertools.groupby(paths, lambda path: "\n" in path or "\\" in path):
         if odd:
-            yield from (f"sums <{quote(path)}" for path in run)
+            yield from (f"asked sum_of {quote(path)}" for path in run)
         else:
-            yield from (f"sums {quoted(chunk)}" for chunk in chunks(list(run)))
+            yield from (f"asked sums {quoted(chunk)}" for chunk in chunks(list(run)))
 
 
 def _contents(paths: Sequence[str], offsets: Mapping[str, int]) -> Iterator[str]:

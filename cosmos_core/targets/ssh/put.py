@@ -82,7 +82,7 @@ def put(
 def verify(line: Line, path: str, sha256: str, *, mtime: int) -> bool:
     """Whether a file there has that content; it is given that time then."""
     with line.errand(verification(path, sha256, mtime), transfer=True) as errand:
-        done = errand.finish()
+        done = errand.finish(ends_input=False)
     if done.exit_code not in (0, OTHER):
         raise refusal(line.name, "read", path, complaint(done.err) or "")
     return done.exit_code == 0

@@ -10,7 +10,7 @@ from attrs import frozen
 from cosmos_core.targets.host import OnWait
 from cosmos_core.targets.ssh.claim import CLAIM, LOOK, RELEASE_ALL, SHELL
 from cosmos_core.targets.ssh.frames import quote
-from cosmos_core.targets.ssh.sums import FAST, sums_for
+from cosmos_core.targets.ssh.sums import ASKED, FAST, sums_for
 from cosmos_core.targets.told import Told
 
 SHORT = "not all of it arrived"
@@ -41,7 +41,7 @@ esac;
 echo "$digest"
 """.replace("\n", "")
 _VERIFY = (
-    '[ -f "$to" ] || exit "$other"; digest=$(sums <"$to") || exit 1; '
+    '[ -f "$to" ] || exit "$other"; digest=$(asked sum_of "$to") || exit 1; '
     'case "$digest" in "$wanted"*) seal "$to";; *) exit "$other";; esac'
 )
 
@@ -91,7 +91,7 @@ class Delivery:
 
 def verification(path: str, sha256: str, mtime: int) -> str:
     """The script that reads a file from end to end, and marks it where it is what it should be."""
-    return f"to={quote(path)}; wanted={sha256}; other={OTHER}; {_seal(mtime)}{FAST}{_VERIFY}"
+    return f"to={quote(path)}; wanted={sha256}; other={OTHER}; {_seal(mtime)}{FAST}{ASKED}{_VERIFY}"
 
 
 def _seal(mtime: int | None) -> str:

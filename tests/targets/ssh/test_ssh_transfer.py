@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from real_parts import Account, HostFolder, MakeSshd, SshHome
-from ssh_hosts import MakeHost
+from real_processes import everything, kill_all, until
+from ssh_hosts import MakeHost, Place
 
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.host import Tree
@@ -87,6 +90,36 @@ def test_a_full_disk_here(
         ada.get({f"{there}/big": disk / "big"})
     assert list(disk.iterdir()) == []
     assert ada.stat([f"{there}/big"])
+
+
+@pytest.mark.parametrize("place", ["ada", "bob", "bash", "busybox"], indirect=True)
+def test_what_takes_an_hour_to_digest_is_digested_for_who_asks_only(place: Place, tmp_path: Path) -> None:
+    huge = place.path / "huge"
+    place.host.lay_out(str(place.path), Tree(files=[("huge", b"", 0o600)]))
+    os.truncate(huge, 1 << 40)
+    try:
+        with pytest.raises(TargetUnusable, match="no space left here for "):
+            place.host.get({str(huge): tmp_path / "back"})
+        until(lambda: not readers(huge))
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(place.host.verify, str(huge), "0" * 64, mtime=0)
+            until(lambda: readers(huge))
+            place.host.close()
+            with pytest.raises(TargetUnusable):
+                asked.result()
+        until(lambda: not readers(huge))
+    finally:
+        kill_all(lambda: readers(huge))
+
+
+def readers(file: Path) -> list[int]:
+    """The processes that have it open."""
+    found = []
+    for pid in everything():
+        with contextlib.suppress(OSError):  # it ends while we look
+            if file in {descriptor.readlink() for descriptor in Path(f"/proc/{pid}/fd").iterdir()}:
+                found.append(pid)
+    return found
 
 
 def test_a_file_that_changes_while_it_is_fetched(ada: SshHost, there: Path, big: Path, tmp_path: Path) -> None:
