@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ _NEWEST = 60
 _KINDS = {
     "ps": "SELECT id, name, model_type || '  ' || substr(prompt_text, 1, 50), created_at FROM prompts",
     "rs": "SELECT id, name, status || '  ' || model_type, created_at FROM runs",
+    "gr": "SELECT g.id, '' AS name, count(r.id) || ' runs', g.created_at"  # nothing is found by a group's name
+    " FROM groups g LEFT JOIN runs r ON r.group_id = g.id GROUP BY g.id",
 }
 _START = "substr({0}, 1, length(?)) = ?"  # LIKE would take the _ of an id for any character
 
@@ -68,13 +71,29 @@ def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def complete_ref(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What an input may be: files and folders; runs once `@` or `rs_` is begun."""
-    if incomplete.startswith("@"):
+    """What an input may be: files and folders; runs and their outputs once `@` or `rs_` is begun."""
+    if incomplete.startswith(("@", "rs_")) and (found := complete_outputs(ctx, param, incomplete)):
+        return found
+    runs = list(_recent(ctx, "rs", incomplete)) if incomplete in ("r", "rs") else []
+    return [*(item for item in runs if item.value.startswith("rs_")), *complete_file(ctx, param, incomplete)]
+
+
+def complete_outputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of runs; behind `ID:` the names of its outputs."""
+    from click.shell_completion import CompletionItem
+
+    ref, colon, begun = incomplete.partition(":")
+    if not colon:
         return complete_runs(ctx, param, incomplete)
-    runs = [item for item in _recent(ctx, "rs", incomplete) if item.value.startswith("rs_")] if incomplete else []
-    if incomplete.startswith("rs_") and runs:
-        return runs
-    return [*runs, *complete_file(ctx, param, incomplete)]
+    if last := re.fullmatch(r"@last(?:~([0-9]{1,9}))?", ref):
+        runs = _rows(ctx, "SELECT id FROM runs ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?", int(last[1] or 0))
+    else:
+        starts = f"{_START.format('id')} OR name = ?"
+        runs = _rows(ctx, f"SELECT id FROM runs WHERE {starts} LIMIT 2", ref, ref, ref)  # noqa: S608  our own words
+    if len(runs) != 1:
+        return []
+    outputs = _rows(ctx, "SELECT name, role FROM artifacts WHERE run_id = ? ORDER BY position", *runs[0])
+    return [CompletionItem(f"{ref}:{name}", help=role, note=role) for name, role in outputs if name.startswith(begun)]
 
 
 def complete_ref_or_id(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -117,6 +136,21 @@ def complete_prompts_and_runs(ctx: click.Context, param: click.Parameter, incomp
     return list(_recent(ctx, "ps rs", incomplete))
 
 
+def complete_groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of groups."""
+    return list(_recent(ctx, "gr", incomplete))
+
+
+def complete_runs_and_groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of runs; of groups once `g` is begun, for a grid of runs hides them."""
+    return list(_recent(ctx, "rs gr" if incomplete.startswith("g") else "rs", incomplete))
+
+
+def complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of prompts and runs; of groups once `g` is begun."""
+    return list(_recent(ctx, "ps rs gr" if incomplete.startswith("g") else "ps rs", incomplete))
+
+
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of installed models."""
     from click.shell_completion import CompletionItem
@@ -150,14 +184,28 @@ def _of_the_model(ctx: click.Context, kind: str, incomplete: str) -> Iterator[Co
     options = [p for p in ctx.command.get_params(ctx) if isinstance(p, ModelOption) and p.kind == kind]
     name, assigned, begun = incomplete.partition("=")
     for option in options:
+        stem = option.stem
         if not assigned and option.key.startswith(incomplete):
-            yield CompletionItem(f"{option.key}=", help=option.help, unfinished=True)
-        elif assigned and option.key == name:
+            yield CompletionItem(stem or f"{option.key}=", help=option.help, unfinished=True)
+        elif assigned and (option.key == name or (stem and name.startswith(stem) and name != stem)):
             for item in option.shell_complete(ctx, begun):
                 # the shells complete whole words only: behind SLOT= we look into folders ourselves
                 for found in _files(item.value) if item.type == "file" else [item]:
                     found.value = f"{name}={found.value}"
                     yield found
+
+
+def complete_text(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files behind the `@` of a text that comes from one."""
+    return list(files_behind_at(incomplete))
+
+
+def files_behind_at(begun: str) -> Iterator[CompletionItem]:
+    """`@FILE`, where a text or a value may come from a file; nothing without the `@`, or with two."""
+    if begun.startswith("@") and not begun.startswith("@@"):
+        for found in _files(begun[1:]):
+            found.value = f"@{found.value}"
+            yield found
 
 
 def _files(begun: str) -> Iterator[CompletionItem]:
@@ -185,3 +233,8 @@ def complete_parameters(ctx: click.Context, param: click.Parameter, incomplete: 
 def complete_slots(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`SLOT=REF` of the model that the arguments name."""
     return list(_of_the_model(ctx, "input", incomplete))
+
+
+def complete_rates(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`SLOT=`, before a rate."""
+    return [] if "=" in incomplete else list(_of_the_model(ctx, "input", incomplete))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened
-from cosmos_core.cli.completing import complete_runs
+from cosmos_core.cli.completing import complete_outputs, complete_runs, complete_runs_and_groups
 from cosmos_core.errors import TargetUnusable
 
 
@@ -52,7 +52,7 @@ mpv "$(cosmos path @last)"
 cosmos path rs_8d3h5n7p:edge
 """,
 )
-@click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_runs)
+@click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_outputs)
 @click.pass_context
 def path(ctx: click.Context, ref: str) -> None:
     """Print where an output is on this machine, fetched first if it is not here yet.
@@ -72,7 +72,7 @@ cosmos open rs_8d3h5n7p:edge
 cosmos open @last --folder
 """,
 )
-@click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_runs)
+@click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_outputs)
 @click.option("--folder", is_flag=True, help="Open the folder that holds it.")
 @click.pass_context
 def open_(ctx: click.Context, ref: str, folder: bool) -> None:
@@ -98,7 +98,7 @@ cosmos fetch rs_8d3h5n7p
 cosmos fetch @last --only results
 """,
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs_and_groups)
 @click.option("--only", type=click.Choice(["all", "results"]), default="all", show_default=True, help="Which outputs.")
 @json_option
 @click.pass_context

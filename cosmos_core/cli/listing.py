@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened
-from cosmos_core.cli.completing import complete_models, complete_prompts, complete_runs, complete_tags, complete_targets
+from cosmos_core.cli.completing import (
+    complete_groups,
+    complete_models,
+    complete_prompts,
+    complete_runs,
+    complete_tags,
+    complete_targets,
+)
 from cosmos_core.cli.kinds import Moment
 from cosmos_core.cli.screen import SIMULATED, STATUS_STYLES, print_json, print_table, put, say, span, when, wrapped
 from cosmos_core.errors import UnknownName, UsageError
@@ -119,7 +126,7 @@ cosmos list runs --status running -q | cosmos wait -
     "--status", type=click.Choice(_STATES), metavar="STATE", help=f"Only runs in this state: {', '.join(_STATES)}."
 )
 @click.option("--target", metavar="NAME", shell_complete=complete_targets, help="Only runs on this target.")
-@click.option("--group", metavar="ID", help="Only runs of this group.")
+@click.option("--group", metavar="ID", shell_complete=complete_groups, help="Only runs of this group.")
 @click.option("--prompt", metavar="ID", shell_complete=complete_prompts, help="Only runs of this prompt.")
 @click.option(
     "--since", type=Moment(), metavar="WHEN", help="Created then or later: today, yesterday, 2d, 3h, a date or a time."

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cosmos_core.cli.base import CONTEXT, Command, json_option, opened
-from cosmos_core.cli.completing import complete_prompts, complete_prompts_and_runs, complete_runs
+from cosmos_core.cli.completing import complete_ids, complete_prompts, complete_runs_and_groups, complete_text
 from cosmos_core.cli.model_options import ModelCommand
 from cosmos_core.cli.wishes import (
     AFTER,
@@ -46,7 +46,7 @@ cosmos run --model transfer --spec street.json --dry-run --out preview/
 cosmos run --model transfer --help                 also what transfer takes
 """,
 )
-@click.argument("text", required=False)
+@click.argument("text", required=False, shell_complete=complete_text)
 @model_option
 @from_option
 @asked_options
@@ -107,7 +107,7 @@ cosmos create prompt --model transfer --spec street.json --name street
 id=$(cosmos create prompt --model transfer --spec street.json -q)
 """,
 )
-@click.argument("text", required=False)
+@click.argument("text", required=False, shell_complete=complete_text)
 @model_option
 @asked_options
 @click.option("-q", "--quiet", is_flag=True, help="Print the id only.")
@@ -183,7 +183,7 @@ cosmos inference ps_4f7k2m9x --target h100 --detach
 cosmos list runs --status pending -q | cosmos inference -
 """,
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_prompts_and_runs)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_ids)
 @run_options
 @attach_options
 @json_option
@@ -237,7 +237,7 @@ cosmos retry rs_8d3h5n7p
 cosmos list runs --status lost -q | cosmos retry - --detach
 """,
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs_and_groups)
 @attach_options
 @json_option
 @click.pass_context

@@ -62,6 +62,7 @@ class ModelOption(Option):
         # a dotted name is no Python identifier, which click wants of those it is told
         self.name = f"{kind}:{name}"
         self.key = name
+        self.stem = name.removesuffix("NAME") if name.endswith(".NAME") else ""  # of a family: the name is to be typed
         self.kind = kind
         self.notes = notes
         self.choices = choices
@@ -69,11 +70,12 @@ class ModelOption(Option):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        from cosmos_core.cli.completing import complete_ref
+        from cosmos_core.cli.completing import complete_ref, files_behind_at
 
         if self.kind == "input":
             return complete_ref(ctx, self, incomplete)
-        return [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
+        choices = [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
+        return [*choices, *files_behind_at(incomplete)]
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         words = super().process_value(ctx, value)
@@ -93,6 +95,16 @@ class ModelCommand(Command):
         ctx.meta[_OPTIONS] = []
         ctx.meta[_OPTIONS] = list(self._of_model(ctx, args))
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(item.value.removesuffix("NAME"), help=item.help, unfinished=True)
+            if item.value.endswith(".NAME")
+            else item
+            for item in super().shell_complete(ctx, incomplete)
+        ]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, [])]

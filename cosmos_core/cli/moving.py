@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cosmos_core.cli.base import Command, json_option, opened
-from cosmos_core.cli.completing import complete_runs
+from cosmos_core.cli.completing import complete_runs_and_groups
 from cosmos_core.cli.kinds import ids_from_stdin
 from cosmos_core.errors import UsageError
 
@@ -47,7 +47,7 @@ cosmos attach @last
 cosmos attach rs_8d3h5n7p --progress plain
 """,
 )
-@click.argument("id", shell_complete=complete_runs)
+@click.argument("id", shell_complete=complete_runs_and_groups)
 @progress_option
 @json_option
 @click.pass_context
@@ -74,7 +74,7 @@ cosmos wait rs_8d3h5n7p && mpv "$(cosmos path rs_8d3h5n7p)"
 cosmos list runs --status running -q | cosmos wait -
 """,
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs_and_groups)
 @progress_option
 @json_option
 @click.pass_context
@@ -101,7 +101,7 @@ cosmos cancel @last
 cosmos list runs --status queued -q | cosmos cancel -
 """,
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_runs_and_groups)
 @json_option
 @click.pass_context
 def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:

@@ -14,6 +14,7 @@ from cosmos_core.cli.completing import (
     complete_models,
     complete_parameters,
     complete_prompts_and_runs,
+    complete_rates,
     complete_slots,
     complete_tags,
     complete_targets,
@@ -63,7 +64,7 @@ asked_options = apply(
     option("--input", "inputs", heading=WHAT, metavar="SLOT=REF", multiple=True, shell_complete=complete_slots,
            help="An input (repeat): a file, rs_..[:NAME] or @last[:NAME] for an output of a run, "
                 "TARGET:/path for a file that is there already, a folder of frames or d.####.png."),
-    option("--input-fps", heading=WHAT, metavar="[SLOT=]RATE", multiple=True,
+    option("--input-fps", heading=WHAT, metavar="[SLOT=]RATE", multiple=True, shell_complete=complete_rates,
            help="Frames a second of image sequences (24, 23.976, 24000/1001); SLOT= for that one only (repeat)."),
     option("--set", "settings", heading=WHAT, metavar="KEY=VALUE", multiple=True, shell_complete=complete_parameters,
            help="A parameter (repeat); KEY=@FILE reads it from a file, seed=random draws one."),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from real_processes import until
 
-_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|\(B|[=>])")
 
 
 class Terminal:
