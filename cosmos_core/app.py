@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from attrs import evolve
 
@@ -29,9 +29,9 @@ from cosmos_core.config import Config
 from cosmos_core.errors import NotFound, Refused, UsageError
 from cosmos_core.handle import Handle
 from cosmos_core.models import Models
-from cosmos_core.runs.collect import fetch as fetch_artifacts
 from cosmos_core.runs.copying import names_one_file
 from cosmos_core.runs.dry import DryRun, dry_run
+from cosmos_core.runs.fetching import Which, bring
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact, users_of_file
 from cosmos_core.runs.journey import OnChange
@@ -226,23 +226,9 @@ class Cosmos:
         """Every submitted run that is not done, and those that are lost: evidence of them may have turned up."""
         return (*self.store.unfinished(), *self.store.runs(Filter(status="lost", limit=10_000)).items)
 
-    def fetch(self, run_id: Ref, what: Literal["all", "results"] = "all") -> RunRecord:
-        """Bring outputs here that were not fetched."""
-        run = self.store.run(self.resolve(run_id, ("rs",)))
-        if run.status == "lost" and not run.artifacts:
-            run = self.mover.go_on(run.id, "now")  # there may be files of it all the same
-        if run.job_id is None or not run.artifacts:
-            raise UsageError(f"{run.id} is {run.status} and has no outputs", hint=f"see `cosmos show {run.id}`")
-        from cosmos_core.runs.clean import refuse_what_is_gone
-
-        config = config_of(run)
-        job = self.store.job(run.job_id)
-        refuse_what_is_gone(run, job, what)
-        outputs = f"{job.dir}/outputs"
-        host = self.hosts.of(config.target)
-        artifacts = fetch_artifacts(run.artifacts, host, outputs, self.config.outputs_dir / run.id, what)
-        self.store.put_artifacts(run.id, artifacts)
-        return evolve(run, artifacts=artifacts)
+    def fetch(self, run_id: Ref, what: Which = "all") -> RunRecord:
+        """Bring outputs here that were not fetched. A run that is downloading ends with these, and leaves the rest."""
+        return bring(self.mover, self.resolve(run_id, ("rs",)), what)
 
     def path(self, ref: Ref) -> str:
         """The local path of `RUN` (its main result) or `RUN:NAME`, fetched if need be."""

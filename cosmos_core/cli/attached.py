@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cosmos_core.cli.printing import print_end, print_paused
+from cosmos_core.cli.printing import print_cancelled, print_end, print_paused
 from cosmos_core.cli.progress import Progress, progress_of
-from cosmos_core.cli.screen import place_of, print_json, say
+from cosmos_core.cli.screen import place_of, print_json, put, say, wrapped
 from cosmos_core.documents import Document, items_document, run_document
 from cosmos_core.runs.copying import lacks_its_copy
 from cosmos_core.runs.many import each
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DONE, ENDED_BADLY, UNUSABLE, INTERRUPTED = 0, 1, 4, 130
 _SECOND_THOUGHTS_S = 2.0
+_DONE_THERE = ("downloading", "parsing")
 
 Move = Callable[["RunRecord", Progress], "RunRecord"]
 
@@ -127,22 +128,34 @@ def _tail(cosmos: Cosmos, run: RunRecord, lines: int = 6) -> tuple[str, ...]:
 
 def _interrupted(cosmos: Cosmos, going: Sequence[RunRecord]) -> int:
     """The first Ctrl-C lets go of the runs; a second one within two seconds cancels, as soon as it may come."""
+    going = [cosmos.store.run(run.id) for run in going]
     try:
         for run in going:
-            _tell_detached(cosmos.store.run(run.id))
-        say(f"Ctrl-C again within two seconds cancels {'it' if len(going) == 1 else 'them'}.", sys.stderr)
+            _tell_detached(run)
+        say(f"Ctrl-C again within two seconds cancels {_what(going)}.", sys.stderr)
         time.sleep(_SECOND_THOUGHTS_S)
     except KeyboardInterrupt:
         say(f"\ncancelling {' '.join(run.id for run in going)} ...", sys.stderr)
+        before = {run.id: run for run in going}
         for ended in each(going, lambda run: cosmos.cancel(run.id)):
-            say(f"{ended.id} is {ended.status}", sys.stderr)
+            print_cancelled(before[ended.id], ended, sys.stderr)
     return INTERRUPTED
+
+
+def _what(going: Sequence[RunRecord]) -> str:
+    if len(going) > 1:
+        return "them"
+    return "the download" if going and going[0].status in _DONE_THERE else "it"
 
 
 def _tell_detached(run: RunRecord) -> None:
     if run.status in ("pending", "uploading"):
         say(f"\nnothing was started: {run.id} is stored, and nothing runs until", sys.stderr)
         say(f"  cosmos {f'inference {run.id}' if run.submitted_at is None else 'sync'}", sys.stderr)
+    elif run.status in _DONE_THERE:
+        words = f"the job of {run.id} is done, its outputs are on {run.target}. To go on:"
+        put(wrapped(words, before="\nleft: ", to=sys.stderr), sys.stderr)
+        say(f"  cosmos attach {run.id}", sys.stderr)
     else:
         say(f"\ndetached: {run.id} goes on without this terminal. To come back:", sys.stderr)
         say(f"  cosmos attach {run.id}", sys.stderr)

@@ -103,7 +103,11 @@ cosmos fetch @last --only results
 @json_option
 @click.pass_context
 def fetch(ctx: click.Context, ids: tuple[str, ...], only: str, as_json: bool) -> None:
-    """Fetch the outputs of runs to this machine. `-` reads ids from standard input."""
+    """Fetch the outputs of runs to this machine.
+
+    A run that was left while it was downloading ends with these outputs; the others stay on the target until they are
+    fetched. `-` reads ids from standard input.
+    """
     from cosmos_core.cli.attached import documents
     from cosmos_core.cli.moving import ids_of
     from cosmos_core.cli.screen import media_facts, print_facts, print_json, say, whole

@@ -107,11 +107,14 @@ cosmos list runs --status queued -q | cosmos cancel -
 def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
     """Cancel runs that have not ended. What they made so far, and their logs, are kept.
 
+    Of a run that is downloading only the download is cancelled. It ends as its job did, its results stay on the
+    target, and `cosmos fetch` brings them.
+
     `-` reads ids from standard input.
     """
     from cosmos_core.cli.attached import documents, exit_code
-    from cosmos_core.cli.printing import print_paused
-    from cosmos_core.cli.screen import print_json, say
+    from cosmos_core.cli.printing import print_cancelled, print_paused
+    from cosmos_core.cli.screen import print_json
     from cosmos_core.runs.many import each
 
     with opened(ctx) as cosmos:
@@ -121,13 +124,8 @@ def cancel(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
         if as_json:
             print_json(documents(after))
         for old, new in zip(before, after, strict=True) if not as_json else ():
-            simulated = ", simulated" if new.simulated else ""
-            was = "was already" if old.ended else "is"
             if new.ended:
-                say(f"{new.id} {was} {new.status}{simulated}")
-            if old.status == "downloading":
-                for words in new.warnings[len(old.warnings) :]:
-                    say(f"  {words}")
+                print_cancelled(old, new, sys.stdout)
         if not as_json:
             print_paused([run for run in after if not run.ended])
         ctx.exit(exit_code([run for run in after if not run.ended]))

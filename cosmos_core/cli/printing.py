@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cosmos_core.cli.screen import (
     SIMULATED,
@@ -92,6 +92,15 @@ def print_end(run: RunRecord, tail: Sequence[str] = ()) -> None:
         hint = run.error.hint if run.error and run.error.hint else f"`cosmos retry {run.id}` runs it again"
         words = hint if f"cosmos logs {run.id}" in hint else f"{hint}; `cosmos logs {run.id}` prints the whole log"
         put(wrapped(words, before="next: ", to=sys.stderr), sys.stderr)
+
+
+def print_cancelled(old: RunRecord, new: RunRecord, to: TextIO) -> None:
+    """What a run came to that was cancelled, and what of it stays where it is."""
+    was = "was already" if old.ended else "is"
+    say(f"{new.id} {was} {new.status}{', simulated' if new.simulated else ''}", to)
+    for words in new.warnings if old.status == "downloading" else ():
+        if words not in old.warnings:
+            put(wrapped(words, before="  ", to=to), to)
 
 
 def _say_log_end(tail: Sequence[str]) -> None:

@@ -290,10 +290,14 @@ def is_here(artifact: Artifact) -> bool:
     return artifact.path is not None and Path(artifact.path).is_file()
 
 
+def lacking(run: RunRecord, what: Literal["all", "results"]) -> list[Artifact]:
+    """The outputs that are to be fetched and are not on this machine."""
+    return [artifact for artifact in run.artifacts if artifact.role not in _LEFT_THERE[what] and not is_here(artifact)]
+
+
 def refuse_what_is_gone(run: RunRecord, job: JobRecord, what: Literal["all", "results"]) -> None:
     """Raise UsageError where outputs that are to be fetched are neither here nor on their host any more."""
-    left = _LEFT_THERE[what]
-    gone = [artifact.name for artifact in run.artifacts if artifact.role not in left and not is_here(artifact)]
+    gone = [artifact.name for artifact in lacking(run, what)]
     if job.removed_at is not None and gone:
         raise UsageError(
             f"{', '.join(gone[:3])}{', ...' * (len(gone) > 3)} of {run.id} cannot be fetched: its folder was removed"

@@ -20,7 +20,8 @@ from cosmos_core.runs.corrections import corrected
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
 from cosmos_core.runs.plan import config_of
-from cosmos_core.runs.reasons import docker_away, loss, refusal, silent
+from cosmos_core.runs.reasons import docker_away, instead, loss, refusal, silent
+from cosmos_core.runs.remains import remove_remains
 from cosmos_core.runs.secrets import secrets_of
 from cosmos_core.runs.stage import stage, survey
 from cosmos_core.runs.teller import Teller
@@ -28,13 +29,15 @@ from cosmos_core.runs.transfer import Transfer
 from cosmos_core.runs.watch import Watch
 from cosmos_core.runs.work import Work, work_of
 from cosmos_core.store import Store
-from cosmos_core.store.records import UNBEGUN, Paused, Queue, RunRecord, Status
+from cosmos_core.store.records import UNBEGUN, Artifact, Paused, Queue, RunRecord, Status
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.host import Host, Span
 from cosmos_core.targets.jobdir import Evidence, JobDir
 from cosmos_core.values import Bundle, Command, Result
 
 Until = Literal["launched", "ended", "now"]
+Wanted = Literal["all", "results", "none"]
+"""Which outputs are to come here."""
 OnChange = Callable[[RunRecord], None]
 
 _START_S = 30.0
@@ -55,6 +58,7 @@ class Journey:
         store: Store,
         hosts: Hosts,
         until: Until,
+        wanted: Wanted | None,
         on_change: OnChange,
     ) -> None:
         self.config = config
@@ -63,6 +67,7 @@ class Journey:
         self.run = run
         self.lease = lease
         self.until = until
+        self.wanted = wanted  # in place of what the run was made with
         self.on_change = on_change
         self.got_further = False  # since the last trouble
         self.prompt = store.prompt(run.prompt_id)
@@ -116,6 +121,8 @@ class Journey:
         elif changes and self.run.status in ("queued", "running"):
             reason += "; the job goes on"
         hint = error.hint.replace("cosmos targets trust NAME", f"cosmos targets trust {self.run.target}")
+        if not changes and self.run.status == "downloading":
+            hint += instead(self.run, config_of(self.run))
         self._note(paused=Paused(since=datetime.now(UTC), reason=reason, hint=hint), **changes)
         return self.store.run(self.run.id)
 
@@ -325,6 +332,9 @@ class Journey:
         self._progress("downloading", None, "outputs")
         if "outputs" not in self.jobdir.marks():
             return self._lose("absent")
+        if self.wanted not in (None, self.work.config.fetch):
+            self._note(execution_config=to_json(evolve(self.work.config, fetch=self.wanted)))
+            self._work = None
         self._bring_outputs()
         return self._move("parsing")
 
@@ -339,8 +349,13 @@ class Journey:
             raise LeaseLost
         self.job = evolve(self.job, listing=listing)
         found = artifacts_of(self.work, outputs, listing)
+        if not self.run.artifacts:  # what there is, is known before hours of download, and where that does not work
+            self._keep(found)
         wanted, told = self.work.config.fetch, Transfer(lambda *told: self._on_the_way("downloading", *told))
-        artifacts = fetch(found, self.host, outputs, self.folder, wanted, on_download=told)
+        self._keep(fetch(found, self.host, outputs, self.folder, wanted, on_download=told))
+        remove_remains(self.folder, self.run)
+
+    def _keep(self, artifacts: tuple[Artifact, ...]) -> None:
         if not self.store.put_artifacts(self.run.id, artifacts, job_epoch=self.lease.epoch):
             raise LeaseLost
         self.run = evolve(self.run, artifacts=artifacts)

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from attrs import evolve
 
 from cosmos_core.config import Config
-from cosmos_core.convert import to_json
 from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
-from cosmos_core.runs.journey import Journey, OnChange, Until
+from cosmos_core.runs.journey import Journey, OnChange, Until, Wanted
 from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, is_dead, kept, this_process
 from cosmos_core.runs.plan import config_of
 from cosmos_core.store import Store, new_id
@@ -97,21 +96,42 @@ class Mover:
             with held(self.store, run.job_id, steal=True) as lease:
                 if lease is None:
                     raise AssertionError("a lease that is stolen is had")
-                self._leave_outputs(run_id, lease)
-                return self._advance(run_id, lease, "ended", None)
+                wanted = self._leave_outputs(run_id, lease)
+                return self._advance(run_id, lease, "ended", None, wanted)
         except LeaseLost:  # to somebody else who cancels it
             return self.go_on(run_id, "ended")
 
-    def _leave_outputs(self, run_id: str, lease: Lease) -> None:
+    def _leave_outputs(self, run_id: str, lease: Lease) -> Wanted | None:
         """Where only the download is left to cancel, the run ends without it: only logs and small data still come."""
         run = self.store.run(run_id)
         if run.status != "downloading":
-            return
-        config = evolve(config_of(run), fetch="none")
+            return None
         words = f"the results stay on {run.target}: their download was cancelled; `cosmos fetch {run.id}` brings them"
         warnings = (*run.warnings, words)
-        if not self.store.note(run_id, job_epoch=lease.epoch, execution_config=to_json(config), warnings=warnings):
+        if not self.store.note(run_id, job_epoch=lease.epoch, warnings=warnings):
             raise LeaseLost
+        return "none"
+
+    def fetch(self, run_id: str, what: Wanted) -> RunRecord:
+        """End a run whose job has ended, with these of its outputs and not those that it was made with.
+
+        Raises UsageError where another process moves it.
+        """
+        run = self.store.run(run_id)
+        until: Until = "now" if run.status == "running" else "ended"  # who fetches does not wait for a job
+        try:
+            with held(self.store, run.job_id or "") as lease:
+                if lease is not None:
+                    return self._advance(run_id, lease, until, None, what)
+        except LeaseLost:
+            pass
+        run = self.store.run(run_id)
+        hint = f"`cosmos attach {run_id}` follows it"
+        if run.status == "downloading":
+            hint += f"; `cosmos cancel {run_id}` ends the download, then `cosmos fetch {run_id}` brings what you want"
+        elif run.ended:
+            hint = f"`cosmos fetch {run_id}` brings what is missing"
+        raise UsageError(f"another process moves {run_id}, which is {run.status}", hint=hint)
 
     # -- looking on --------------------------------------------------------------------------------------------
 
@@ -132,7 +152,9 @@ class Mover:
 
     # -- moving ------------------------------------------------------------------------------------------------
 
-    def _advance(self, run_id: str, lease: Lease, until: Until, on_change: OnChange | None) -> RunRecord:
+    def _advance(
+        self, run_id: str, lease: Lease, until: Until, on_change: OnChange | None, wanted: Wanted | None = None
+    ) -> RunRecord:
         run = self.store.run(run_id)
         journey = Journey(
             run,
@@ -142,6 +164,7 @@ class Mover:
             store=self.store,
             hosts=self.hosts,
             until=until,
+            wanted=wanted,
             on_change=on_change or (lambda _: None),
         )
         tries = iter(_TRIES)

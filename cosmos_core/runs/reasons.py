@@ -43,6 +43,18 @@ def docker_away(jobdir: JobDir) -> TargetUnusable:
     )
 
 
+def instead(run: RunRecord, config: ExecutionConfig) -> str:
+    """What somebody may do who cannot, or will not, make way for a whole download."""
+    less = f"`cosmos fetch {run.id} --only results` brings the results only, "
+    fewer = less if config.fetch == "all" and has_more(run) else ""
+    return f"; or {fewer}`cosmos cancel {run.id}` leaves them on {run.target}"
+
+
+def has_more(run: RunRecord) -> bool:
+    """Whether there is more to fetch than results."""
+    return any(artifact.role == "control" and artifact.path is None for artifact in run.artifacts)
+
+
 def loss(run: RunRecord, jobdir: JobDir, config: ExecutionConfig, seen: str, left: Ending | None = None) -> Failure:
     """A job of which there is no evidence any more; `seen` is how it was found, `left` what it wrote."""
     words = {

@@ -10,11 +10,7 @@ def check_room(where: str, path: str, *, needed: int, free: int, disk: str) -> N
     """Raise TargetUnusable if `needed` bytes do not fit; `where` is "here" or "on HOST"."""
     if needed <= free:
         return
-    if where == "here":
-        way_on = "make room here, then `cosmos sync` goes on with the run; or `cosmos cancel` leaves its results there"
-    else:
-        way_on = "make room there, then `cosmos sync` goes on with the run"
     raise TargetUnusable(
         f"no space left {where} for {path}: {size(needed)} are to come, {size(free)} are free on {disk}",
-        hint=way_on,
+        hint=f"make room {'here' if where == 'here' else 'there'}, then `cosmos sync` goes on",
     )

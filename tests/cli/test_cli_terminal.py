@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 from terminal import Terminal
+
+from cosmos_core import Cosmos
+from cosmos_core.runs.lease import held
 
 CTRL_C = "\x03"
 STEP = {"STANDIN_STEP_SECONDS": "0.15"}  # five seconds of work: time enough to look
@@ -74,6 +79,45 @@ def test_ctrl_c_lets_go_of_an_attached_run_too(cosmos, transfer):
         assert terminal.end() == 130
 
     assert cosmos.json("wait", id_)["status"] == "completed"
+
+
+KILLED_AS_ITS_DOWNLOAD_BEGINS = """
+import os, signal, sys
+from cosmos_core import Cosmos
+from cosmos_core.store import Store
+move = Store.move
+def moved(*words, **more):
+    answer = move(*words, **more)
+    if more["to"] == "downloading":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+Store.move = moved
+Cosmos().execute(sys.argv[1])
+"""
+
+
+def test_ctrl_c_twice_while_it_downloads_cancels_the_download_only(cosmos, transfer, monkeypatch):
+    prompt = cosmos.json("create", "prompt", *transfer)["id"]
+    id_ = cosmos.json("create", "run", prompt)["id"]
+    subprocess.run([sys.executable, "-c", KILLED_AS_ITS_DOWNLOAD_BEGINS, id_], env=cosmos.environ, cwd=cosmos.cwd)
+    monkeypatch.setenv("COSMOS_HOME", str(cosmos.home))
+    with (
+        Cosmos() as other,
+        held(other.store, other.store.run(id_).job_id),
+        at_terminal(cosmos, "attach", id_) as terminal,
+    ):
+        terminal.until("downloading")  # by somebody else, who does not get on
+        terminal.press(CTRL_C)
+        told = terminal.until("Ctrl-C again within two seconds cancels the download")
+        terminal.press(CTRL_C)
+        assert terminal.end() == 130
+        lines = terminal.text.splitlines()
+
+    assert f"left: the job of {id_} is done" in told
+    assert f"{id_} is completed, simulated" in lines
+    assert re.search(rf"the results stay on simulator: [^`]+`cosmos fetch\s+{id_}` brings\s+them", terminal.text)
+    assert max(len(line) for line in lines if "^C" not in line) <= 80
+    assert all(artifact["path"] is None for artifact in cosmos.json("show", id_)["outputs"]["artifacts"][:1])
 
 
 def test_with_json_a_detached_run_is_a_document_all_the_same(cosmos, transfer):

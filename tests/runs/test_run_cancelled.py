@@ -66,21 +66,6 @@ def test_while_another_process_is_attached(home: Home, monkeypatch: pytest.Monke
     assert kept.read_bytes() == (folder / "run.log").read_bytes()
 
 
-def test_a_download_that_is_cancelled_leaves_the_results_where_they_are(home: Home) -> None:
-    cosmos = home.cosmos()
-    run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, MOVE, "4", "after").communicate()
-    assert cosmos.store.run(run.id).status == "downloading"
-    done = cosmos.cancel(run.id)
-    assert done.status == "completed"
-    assert [a.path for a in done.artifacts if a.role == "result"] == [None]
-    assert any("download was cancelled" in words and f"cosmos fetch {run.id}" in words for words in done.warnings)
-    assert cosmos.sync() == ()
-    (result,) = (a for a in cosmos.fetch(run.id, "results").artifacts if a.role == "result")
-    assert result.path
-    assert Path(result.path).is_file()
-
-
 def test_what_had_ended_by_itself_is_not_cancelled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STANDIN_FAIL", "crash")
     cosmos = home.cosmos()
