@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,19 +11,11 @@ from typing import Any, Literal, NamedTuple
 from attrs import asdict, field, fields, frozen
 
 from cosmos_core import paths
+from cosmos_core.config_file import DATABASE, SIMULATOR, VARIABLES, absolute_url, default_home, expand, find, parse
 from cosmos_core.errors import ConfigError, UnknownName, UsageError
 from cosmos_core.looks_secret import secrets_in
 from cosmos_core.parameters import nearest, read
-from cosmos_core.texts import NotUtf8, decoded
 from cosmos_core.values import parameter
-
-SIMULATOR = "simulator"
-
-_VARIABLES = {
-    "COSMOS_TARGET": "default_target",
-    "COSMOS_SIMULATE": "simulate",
-    "COSMOS_STORE_URL": "store.url",
-}
 
 
 @frozen(kw_only=True)
@@ -103,7 +93,7 @@ class _General:
 
 @frozen(kw_only=True)
 class _StoreTable:
-    url: str = parameter("sqlite:///cosmos.db", help="database; a relative SQLite file lies in the data folder")
+    url: str = parameter(DATABASE, help="database; a relative SQLite file lies in the data folder")
 
 
 @frozen(kw_only=True)
@@ -127,9 +117,8 @@ class Config:
         Raises ConfigError naming the file and the key for anything that cannot be used.
         """
         env = os.environ if environ is None else environ
-        file = _find(path, env)
-        document = _parse(file) if file else {}
-        return _Reader(file, document, env).config()
+        file = find(path, env)
+        return _Reader(file, parse(file), env).config()
 
     @property
     def outputs_dir(self) -> Path:
@@ -181,46 +170,6 @@ class Config:
         return target
 
 
-def _find(path: Path | str | None, env: Mapping[str, str]) -> Path | None:
-    explicit = path or env.get("COSMOS_CONFIG")
-    if explicit:
-        file = paths.expanded(explicit)
-        if not file.is_file():
-            raise ConfigError(
-                f"no configuration file at {file}",
-                hint="check --config and COSMOS_CONFIG, or create the file",
-            )
-        return file.absolute()
-    return next((file.absolute() for file in usual_files() if file.is_file()), None)
-
-
-def usual_files() -> tuple[Path, Path]:
-    """Where the configuration is looked for when nobody names it: beside the work, then the user's own."""
-    from platformdirs import user_config_path
-
-    return Path("cosmos.toml"), user_config_path("cosmos") / "cosmos.toml"
-
-
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(decoded(file.read_bytes()).replace("\r\n", "\n"))
-    except NotUtf8 as wrong:
-        raise ConfigError(f"{file} {wrong}", hint=wrong.hint) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}", hint="correct the file at that line") from error
-    except RecursionError:
-        raise ConfigError(f"{file} is nested too deep", hint="no setting is a list of lists of lists") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its permissions") from error
-
-
-def default_home(env: Mapping[str, str]) -> Path:
-    """The data folder: $COSMOS_HOME, else the user's own."""
-    from platformdirs import user_data_path
-
-    return paths.expanded(env["COSMOS_HOME"]) if env.get("COSMOS_HOME") else user_data_path("cosmos")
-
-
 class _Reader:
     """Turns the parsed file into a Config; collects every fault before it refuses."""
 
@@ -228,7 +177,7 @@ class _Reader:
         self.file = file
         self.document = document
         self.env = env
-        self.home = default_home(env).absolute()
+        self.home = default_home(env)
         self.faults: list[str] = []
         self.settings: list[Setting] = []
 
@@ -251,7 +200,7 @@ class _Reader:
         config = Config(
             path=self.file,
             home=self.home,
-            store_url=_absolute_url(store.url, self.home),
+            store_url=absolute_url(store.url, self.home),
             default_target=general.default_target,
             simulate=general.simulate,
             targets=targets,
@@ -363,7 +312,7 @@ class _Reader:
         """
         values = {k: v if k == "env" else self._expanded(v, prefix + k) for k, v in table.items()}
         sources = dict.fromkeys(values, str(self.file))
-        for variable, key in _VARIABLES.items():
+        for variable, key in VARIABLES.items():
             name = key.removeprefix(prefix)
             if self.env.get(variable) and name in {f.name for f in fields(cls)} and prefix + name == key:
                 values[name], sources[name] = self.env[variable], variable
@@ -390,14 +339,3 @@ class _Reader:
         except KeyError as missing:
             self.faults.append(f"{key}: the environment variable {missing.args[0]} is not set")
             return value
-
-
-def expand(text: str, env: Mapping[str, str]) -> str:
-    """`text` with each ${NAME} replaced; raises KeyError(NAME) if one is not set."""
-    return re.sub(r"\$\{(\w+)\}", lambda match: env[match[1]], text)
-
-
-def _absolute_url(url: str, home: Path) -> str:
-    """A relative SQLite file lies in the data folder."""
-    file = url.removeprefix("sqlite:///")
-    return f"sqlite:///{home / paths.expanded(file)}" if file != url else url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,21 +29,17 @@ def _rows(ctx: click.Context, query: str, *values: object) -> list[tuple[str, ..
     """What the database answers; nothing where there is none or it cannot be read: Tab tells of no errors."""
     import sqlite3
 
-    from cosmos_core.config import Config
-    from cosmos_core.errors import CosmosError
+    from cosmos_core.config_file import database_url
+    from cosmos_core.errors import ConfigError
 
     try:
-        url = Config.load(_config(ctx)).store_url
-        if not url.startswith("sqlite:///"):
+        url = database_url(shared_of(ctx).config, os.environ)
+        if url is None or not url.startswith("sqlite:///"):
             return []
         with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)) as database:
             return database.execute(query, values).fetchall()
-    except (CosmosError, sqlite3.Error):
+    except (ConfigError, sqlite3.Error):
         return []
-
-
-def _config(ctx: click.Context) -> str | None:
-    return shared_of(ctx).config
 
 
 def _recent(ctx: click.Context, kinds: str, incomplete: str) -> Iterator[CompletionItem]:
@@ -164,14 +161,13 @@ def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str
     """Names of targets."""
     from click.shell_completion import CompletionItem
 
-    from cosmos_core.config import Config
-    from cosmos_core.errors import CosmosError
+    from cosmos_core.config_file import target_names
+    from cosmos_core.errors import ConfigError
 
     try:
-        config = Config.load(shared_of(ctx).config)
-    except CosmosError:
+        names = target_names(shared_of(ctx).config, os.environ)
+    except ConfigError:
         return []
-    names = dict.fromkeys((*config.targets, config.simulator.name))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

@@ -53,7 +53,7 @@ def config(ctx: click.Context, as_json: bool) -> None:
             }
         )
         return
-    from cosmos_core.config import usual_files
+    from cosmos_core.config_file import usual_files
 
     beside, own = usual_files()
     say(f"file: {loaded.path or f'none; ./{beside} or {own} would be read'}\n")

@@ -11,7 +11,8 @@ from pathlib import Path
 from attrs import frozen
 
 from cosmos_core.amounts import size
-from cosmos_core.config import Config, Target, expand
+from cosmos_core.config import Config, Target
+from cosmos_core.config_file import expand
 from cosmos_core.errors import ConfigError, CosmosError, TargetUnusable
 from cosmos_core.models import Models
 from cosmos_core.runs.secrets import quoted_in, secrets_of

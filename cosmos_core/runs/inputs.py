@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from attrs import evolve, frozen
 
-from cosmos_core.config import SIMULATOR, Config, Target
+from cosmos_core.config import Config, Target
+from cosmos_core.config_file import SIMULATOR
 from cosmos_core.errors import CosmosError, NotFound
 from cosmos_core.media import Probe, outdated, probe
 from cosmos_core.parameters import nearest

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from cosmos_core.config import Target, expand
+from cosmos_core.config import Target
+from cosmos_core.config_file import expand
 from cosmos_core.errors import ConfigError
 from cosmos_core.texts import NotUtf8, decoded
 from cosmos_core.values import Command, Problem

@@ -11,8 +11,9 @@ import pytest
 
 HEAVY = {
     "sqlalchemy", "alembic", "paramiko", "av", "cattrs", "attrs", "attr", "pluggy", "rich", "platformdirs",
-    "cosmos_transfer",
+    "cosmos_transfer", "importlib.metadata", "email", "logging",
 }  # fmt: skip
+RULES = ("rules", "media_rules", "spec", "command", "log", "outputs", "reading")
 COMMANDS = (
     "run", "create prompt", "create run", "inference", "list", "show", "logs", "attach", "wait", "cancel", "retry",
     "sync", "fetch", "path", "open", "status", "models", "plugins", "targets", "config", "demo", "completion",
@@ -20,10 +21,10 @@ COMMANDS = (
 
 
 def imported(shell, *args, **env):
-    """The top-level modules that a command imports."""
+    """All modules that a command imports."""
     code = (
         "import json, sys; from cosmos_core.cli.main import main; code = main(sys.argv[1:]);"
-        "sys.stderr.write(json.dumps(sorted({m.partition('.')[0] for m in sys.modules}))); sys.exit(code)"
+        "sys.stderr.write(json.dumps(sorted(sys.modules))); sys.exit(code)"
     )
     told = subprocess.run(
         [sys.executable, "-c", code, *args],
@@ -42,10 +43,28 @@ def test_nothing_heavy_is_imported(cosmos, args):
     assert not imported(cosmos, *args) & HEAVY
 
 
-def test_completing_an_id_reads_the_file_without_the_database_library(used):
-    words = {"_COSMOS_COMPLETE": "bash_complete", "COMP_WORDS": "cosmos show ", "COMP_CWORD": "2"}
+def of_a_tab(shell, line):
+    """All modules that a Tab at the end of `line` imports."""
+    return imported(shell, _COSMOS_COMPLETE="bash_complete", COMP_LINE=line)
 
-    assert not imported(used, **words) & {"sqlalchemy", "alembic", "pluggy", "rich", "av", "cosmos_transfer"}
+
+@pytest.mark.parametrize("line", ["cosmos ", "cosmos run --", "cosmos list runs --columns id,", "cosmos run --model "])
+def test_a_tab_that_needs_no_database_imports_nothing_heavy(used, line):
+    assert not of_a_tab(used, line) & (HEAVY | {"sqlite3"})
+
+
+@pytest.mark.parametrize("line", ["cosmos show rs_", "cosmos wait @last", "cosmos run --tag ", "cosmos run --target "])
+def test_a_tab_reads_database_and_configuration_without_what_checks_them(used, line):
+    assert not of_a_tab(used, line) & (HEAVY - {"platformdirs"} | {"cosmos_core.config"})
+
+
+@pytest.mark.parametrize("line", ["--", "--video st", "--set resolution=", "--input vid"])
+def test_a_tab_about_a_model_imports_what_it_declares_and_none_of_its_rules(used, line):
+    modules = of_a_tab(used, f"cosmos run --model transfer {line}")
+
+    assert "cosmos_transfer.transfer25.parameters" in modules
+    assert not modules & (HEAVY - {"attrs", "attr", "pluggy", "cosmos_transfer", "logging"})
+    assert not modules & {"sqlite3", "cosmos_core.config", *(f"cosmos_transfer.transfer25.{part}" for part in RULES)}
 
 
 def test_cosmos_alone_shows_how_to_start(cosmos):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cosmos_core.config import Config, Setting
+from cosmos_core.config_file import database_url, target_names
 from cosmos_core.errors import ConfigError, UnknownName, UsageError
 
 EVERYTHING = """
@@ -412,3 +413,27 @@ def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
     }
     lines = "\n".join(f'{name} = "{value}"' for name, value in taken.items())
     assert load(tmp_path, f"[targets.a.env]\n{lines}\n").targets["a"].env == taken
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        ("", {}),
+        (EVERYTHING, {}),
+        (EVERYTHING, {"COSMOS_STORE_URL": "postgresql+psycopg://me@db/x"}),
+        ('[store]\nurl = "sqlite:///${WHERE}/a.db"', {"WHERE": "/data"}),
+        ('[store]\nurl = "sqlite:///~/a.db"\n[targets.simulator]', {"COSMOS_HOME": ""}),
+    ],
+)
+def test_a_tab_reads_the_same_database_and_targets(tmp_path: Path, text: str, environ: dict[str, str]) -> None:
+    config = load(tmp_path, text, **environ)
+    env = {"COSMOS_HOME": str(tmp_path / "home")} | environ
+    assert database_url(config.path, env) == config.store_url
+    assert set(target_names(config.path, env)) == {*config.targets, config.simulator.name}
+
+
+@pytest.mark.parametrize("text", ["store = 3", "[store]\nurl = 3", '[store]\nurl = "sqlite:///${GONE}"'])
+def test_where_no_database_can_be_told_a_tab_has_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cosmos.toml").write_text(text)
+    assert database_url(tmp_path / "cosmos.toml", {}) is None
+    assert target_names(tmp_path / "cosmos.toml", {}) == ("simulator",)
