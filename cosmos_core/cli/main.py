@@ -13,9 +13,8 @@ import click
 
 from cosmos_core import __version__
 from cosmos_core.cli.base import CONTEXT, Section, Shared, global_options, hint_for
-from cosmos_core.cli.streams import settle, why_lost
+from cosmos_core.cli.streams import ours, settle, why_lost
 from cosmos_core.errors import CosmosError, UsageError
-from cosmos_core.stdout import ours
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -1,20 +1,24 @@
 """The standard streams of the `cosmos` command: they may be closed, their disk full, their reader gone.
 
-Standard output takes the command's answer alone. File descriptor 1 itself becomes standard error, so that native code
-and child processes cannot write between the lines of a JSON document.
+Standard output takes the command's answer alone; what plugins print goes to standard error. File descriptor 1 itself
+becomes standard error, so that native code and child processes cannot write between the lines of a JSON document.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any
 
 from cosmos_core.cli.neutral import Screen
-from cosmos_core.stdout import ours
+from cosmos_core.plugin_calls import plugin_calls
 
 _IN, _OUT, _ERR = 0, 1, 2
+
+ours: ContextVar[bool] = ContextVar("ours", default=False)
+"""Whether a command runs in this thread. Threads that a plugin starts are never taken for ours."""
 
 
 class _Outlet(FileIO):
@@ -56,7 +60,8 @@ class _AnswerOnScreen(_Answer, Screen):
 
 def _is_ours() -> bool:
     """Whether the caller of our caller writes a part of the answer. A handler may log for anybody, at any time."""
-    return ours.get() and sys._getframe(2).f_globals.get("__name__") != "logging"
+    frame = sys._getframe(2)
+    return ours.get() and frame.f_globals.get("__name__") != "logging" and not any(plugin_calls(frame))
 
 
 def settle(*, own: bool) -> None:

@@ -14,9 +14,10 @@ import pluggy
 from cosmos_core.errors import PluginError
 from cosmos_core.hookspecs import PROJECT, Spec
 from cosmos_core.models import checks
-from cosmos_core.models.bounds import Bound, within
+from cosmos_core.models.bounds import Bound, Struck, numbers, settle, struck, watch, watching
 from cosmos_core.models.fence import PASSES, UPGRADE_US
 from cosmos_core.models.progress import FencedReader
+from cosmos_core.plugin_calls import calls_plugin
 from cosmos_core.values import Bundle, Command, Draft, ModelInfo, Outputs, Problem
 
 HOOKS = tuple(name for name in vars(Spec) if not name.startswith("_"))
@@ -25,9 +26,13 @@ SECONDS = {hook: 600.0 if hook == "parse_outputs" else 30.0 for hook in HOOKS}
 """How long a hook may take. All but one turn values into values; `parse_outputs` reads files, maybe large ones."""
 _MANY = 1000  # problems of one request; a reader does not want more, and an endless generator has to end somewhere
 _MANY_DRAFTS = 100_000
+_NO_PROBLEMS: tuple[list[Any], ...] = ([()], [])  # of a plugin without extensions, and of one without the hook
 
 Fault = Callable[[str, BaseException], PluginError]
 """Makes the fenced form of what went wrong in a hook."""
+
+Shape = Callable[[Any, Mapping[str, Any]], Any]
+"""Gives the shape of a hook's answer, from what was answered and the call's arguments."""
 
 
 class WrongAnswer(Exception):  # noqa: N818  it becomes a PluginError before it leaves the guard
@@ -62,14 +67,16 @@ class Shapes:
         return info  # type: ignore[no-any-return]
 
     def validate_inputs(self, answers: Any, _: Mapping[str, Any]) -> tuple[Problem, ...]:
-        return () if answers == [] else _joined(answers)
+        return () if answers in _NO_PROBLEMS else _joined(answers)
 
     def convert_inputs(self, bundle: Any, call: Mapping[str, Any]) -> Bundle:
-        _refuse(checks.wrong_bundle(bundle, call["job"]))
+        if wrong := checks.wrong_bundle(bundle, call["job"]):
+            raise WrongAnswer(wrong)
         return bundle  # type: ignore[no-any-return]
 
     def choose_script(self, command: Any, _: Mapping[str, Any]) -> Command:
-        _refuse(checks.wrong_command(command))
+        if wrong := checks.wrong_command(command):
+            raise WrongAnswer(wrong)
         return command  # type: ignore[no-any-return]
 
     def follow_progress(self, reader: Any, _: Mapping[str, Any]) -> FencedReader:
@@ -103,28 +110,38 @@ class GuardedManager(pluggy.PluginManager):
     see it go.
     """
 
-    _bounds: Mapping[str, Bound]
     _fault: Fault
 
     def __init__(self) -> None:
         super().__init__(PROJECT)
         self.add_hookspecs(Spec)
-        self._shapes: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {}
+        self._guards: dict[str, tuple[Shape, Bound]] = {}
 
-    def guard(self, shapes: Shapes | None, bounds: Mapping[str, Bound], fault: Fault) -> None:
-        """Guard every call of the contract's hooks from now on; no `shapes`: answers come in shape already."""
-        self._shapes = {hook: getattr(shapes, hook) if shapes else _as_it_is for hook in HOOKS}
-        self._bounds = bounds
+    def guard(self, shapes: Mapping[str, Shape], bounds: Mapping[str, Bound], fault: Fault) -> None:
+        """Guard every call of the contract's hooks from now on."""
+        self._guards = {hook: (shapes[hook], bounds[hook]) for hook in HOOKS}
         self._fault = fault
 
-    def _shaped(self, hook_name: str, methods: Sequence[Any], kwargs: Mapping[str, object], firstresult: bool) -> Any:
-        return self._shapes[hook_name](self._inner_hookexec(hook_name, methods, kwargs, firstresult), kwargs)
-
+    @calls_plugin
     def _hookexec(self, hook_name: str, methods: Sequence[Any], kwargs: Mapping[str, object], firstresult: bool) -> Any:
-        if hook_name not in self._shapes:
+        if hook_name not in self._guards:
             return self._inner_hookexec(hook_name, methods, kwargs, firstresult)
+        # what `bounds.within` does, which would cost as much again as all of this
+        number = next(numbers)
+        shape, bound = self._guards[hook_name]
+        if not watching:
+            watch()
         try:
-            return within(self._bounds[hook_name], self._shaped, hook_name, methods, kwargs, firstresult)
+            try:
+                try:
+                    return shape(self._inner_hookexec(hook_name, methods, kwargs, firstresult), kwargs)
+                finally:
+                    ended, number = number, -1
+                    if ended in struck:
+                        settle(ended, bound)
+            except Struck:
+                settle(ended, bound)
+                raise
         except (pluggy.HookCallError, *PASSES):  # the former: the caller left out an argument
             raise
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the plugin's
@@ -168,7 +185,8 @@ def _listed(answer: Any, of: str, most: int = _MANY) -> tuple[Any, ...]:
     return listed
 
 
-def _as_it_is(answer: Any, _: Mapping[str, Any]) -> Any:
+def as_it_is(answer: Any, _: Mapping[str, Any]) -> Any:
+    """The shape of an answer that is in shape already."""
     return answer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from cosmos_core.errors import PluginError, UnknownName
 from cosmos_core.models.bounds import Bound
 from cosmos_core.models.discover import Found
 from cosmos_core.models.fence import PluginFailure, broken, culprit, failure
-from cosmos_core.models.guards import HOOKS, SECONDS, GuardedManager, Shapes, WrongAnswer
+from cosmos_core.models.guards import HOOKS, SECONDS, GuardedManager, Shape, Shapes, WrongAnswer, as_it_is
 from cosmos_core.models.loading import Loaded, wraps
-from cosmos_core.models.wrapping import hold, inner_guard
+from cosmos_core.models.wrapping import hold
 from cosmos_core.parameters import nearest
 from cosmos_core.values import (
     Bundle,
@@ -44,10 +44,8 @@ class Model:
         for one in (model, *extensions):
             self.pm.register(one.plugin, _registered_as(one.found))
         bounds = {hook: Bound(SECONDS[hook], f"{model.found.title} in {hook}") for hook in HOOKS}
-        shapes: Shapes | None = Shapes(self._fault, bounds, fills=True)
-        if shapes and self._hold_wrappers(Shapes(self._fault, bounds, fills=False)):
-            self.pm.register(inner_guard(shapes, self._fault), "cosmos-inner-guard")
-            shapes = None
+        own, amended = (Shapes(self._fault, bounds, fills=fills) for fills in (True, False))
+        shapes = {hook: self._hold_wrappers(hook, getattr(own, hook), getattr(amended, hook)) for hook in HOOKS}
         self.pm.guard(shapes, bounds, self._fault)
         self.info = self.describe()
 
@@ -106,13 +104,24 @@ class Model:
         impls = reversed(getattr(self.pm.hook, hook).get_hookimpls())
         return [impl for impl in impls if impl.plugin_name in self._owners]
 
-    def _hold_wrappers(self, shapes: Shapes) -> bool:
-        """Hold every wrapper to the contract; whether there is any."""
-        wrappers = [(hook, impl) for hook in HOOKS for impl in self._impls(hook) if wraps(impl)]
-        for hook, impl in wrappers:
+    def _hold_wrappers(self, hook: str, own: Shape, amended: Shape) -> Shape:
+        """Hold a hook's wrappers to the contract: how is an answer shaped that has come through them?
+
+        The innermost gives what the plugin answered its `own` shape, all others see it so.
+        """
+
+        def blamed(answer: Any, call: Mapping[str, Any]) -> Any:
+            try:
+                return own(answer, call)
+            except WrongAnswer as error:
+                raise self._fault(hook, error) from None
+
+        wrappers = [impl for impl in self._impls(hook) if wraps(impl)]
+        for impl in wrappers:
             blame = partial(_broken_in, hook, self._owners[impl.plugin_name])
-            hold(impl, hook, getattr(self.pm.hook, hook).spec.argnames, shapes, blame)
-        return bool(wrappers)
+            receives = blamed if impl is wrappers[-1] else as_it_is
+            hold(impl, hook, getattr(self.pm.hook, hook).spec.argnames, receives, amended, blame)
+        return as_it_is if wrappers else own
 
     def _fault(self, hook: str, error: BaseException) -> PluginError:
         if isinstance(error, PluginFailure):

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from textwrap import dedent, indent
 from typing import Any
 
@@ -101,7 +103,34 @@ def test_what_is_in_time_is_never_struck(load: Load) -> None:
     model = load("@hookimpl\ndef validate_inputs(self, request):\n    for _ in range(50): pass\n    return ()")
     for _ in range(20_000):
         model.validate_inputs(REQUEST)
-    assert bounds._calls == bounds._struck == {}
+    assert not bounds.struck
+
+
+def test_calls_that_end_just_as_their_time_does_are_struck_inside_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "TICK_S", 0.001)
+    bound = bounds.Bound(0.002, "spinning")
+    ended = []
+
+    def spin(until: float) -> None:
+        while time.perf_counter() < until:
+            pass
+
+    def call_often() -> None:
+        for tenths in range(100):
+            with suppress(bounds.Overtime):
+                bounds.within(bound, bounds.within, bound, spin, time.perf_counter() + tenths % 40 / 10_000)
+            ended.append(tenths)
+            spin(time.perf_counter() + 0.0002)
+
+    threads = [threading.Thread(target=call_often) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 300
+    assert not bounds.struck
 
 
 def test_an_extension_that_never_finishes_its_import_is_left_out(
@@ -120,6 +149,19 @@ def test_a_hook_cannot_end_the_program(load: Load) -> None:
     model = load("@hookimpl\ndef convert_inputs(self, job): __import__('os')._exit(0)")
     with pytest.raises(PluginError, match=r"tried to end the whole program in convert_inputs, by os._exit\(0\)"):
         model.convert_inputs(Job.of(REQUEST))
+
+
+def test_a_child_of_a_hook_may_end(load: Load) -> None:
+    model = load("""
+        @hookimpl
+        def validate_inputs(self, request):
+            import os
+            if (child := os.fork()) == 0:
+                os._exit(7)
+            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            return [Problem(field="child", message=str(ended), hint="", code="ended")]
+        """)
+    assert [problem.message for problem in model.validate_inputs(REQUEST)] == ["7"]
 
 
 def test_the_program_itself_and_its_children_may_end(load: Load) -> None:
