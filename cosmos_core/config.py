@@ -135,6 +135,12 @@ class Config:
             simulated=True,
         )
 
+    @property
+    def first_choice(self) -> str | None:
+        """The target on a real machine that a run gets which names none; None where there is no such."""
+        name = self.default_target or (next(iter(self.targets)) if len(self.targets) == 1 else None)
+        return name if name and name in self.targets and not self.targets[name].simulated else None
+
     def target(self, name: str | None, *, may_simulate: bool = True) -> Target:
         """The target named, or the default one. `may_simulate`: the store never ran on a real target.
 

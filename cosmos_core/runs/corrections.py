@@ -24,3 +24,18 @@ def corrected(run: RunRecord, config: Config, models: Models) -> ExecutionConfig
     toolkit = models[run.model_type].toolkit(run.toolkit)
     now = evolve(frozen, target=target, toolkit=site_of(target, toolkit, config.path))
     return None if now == frozen else now
+
+
+def kept_settings(run: RunRecord, config: Config) -> str:
+    """What to do where the run waits for a place that its target has left since; "" where it has not."""
+    frozen, said = config_of(run).target, config.targets.get(run.target)
+    if said is None or run.status not in UNBEGUN:
+        return ""
+    places = {"host": (frozen.host, said.host), "work_dir": (frozen.work_dir, said.work_dir)}
+    moved = [f"{key} {old or 'of this machine'}" for key, (old, new) in places.items() if old != new]
+    if not moved:
+        return ""
+    return (
+        f"the run keeps the {' and '.join(moved)} it was made with, and {run.target} has another by now: "
+        f"`cosmos run --from {run.id}` makes one for it, `cosmos cancel {run.id}` ends this one"
+    )

@@ -16,7 +16,7 @@ from cosmos_core.errors import PluginError, TargetUnusable, UsageError
 from cosmos_core.models import Models
 from cosmos_core.runs.collect import Ending, artifacts_of, fetch, judge, remains
 from cosmos_core.runs.copying import NOT_COPIED, copy_result, fault_of
-from cosmos_core.runs.corrections import corrected
+from cosmos_core.runs.corrections import corrected, kept_settings
 from cosmos_core.runs.lease import Lease, LeaseLost
 from cosmos_core.runs.log import LogCopy
 from cosmos_core.runs.plan import config_of
@@ -123,6 +123,7 @@ class Journey:
         hint = error.hint.replace("cosmos targets trust NAME", f"cosmos targets trust {self.run.target}")
         if not changes and self.run.status == "downloading":
             hint += instead(self.run, config_of(self.run))
+        hint = kept_settings(self.run, self.config) or hint
         self._note(paused=Paused(since=datetime.now(UTC), reason=reason, hint=hint), **changes)
         return self.store.run(self.run.id)
 
@@ -322,7 +323,9 @@ class Journey:
 
     def _stop(self) -> None:
         """Carry out the wish to cancel; what was never launched ends here."""
-        if self.run.status != "pending" and self.jobdir.look().state != "absent":
+        # a host that never answered has nothing of it, and may be no host at all
+        answered = self.run.status != "pending" and self.run.checked_at is not None
+        if answered and self.jobdir.look().state != "absent":
             self.jobdir.stop()
             if self.run.status == "running" or self.jobdir.started_at() is not None:
                 return  # it has an end to be understood like any other

@@ -22,6 +22,7 @@ from cosmos_core.runs.copying import fault_of, named
 from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.gather import gather
 from cosmos_core.runs.inputs import Refs
+from cosmos_core.runs.labels import faults_of, name_of_prompt, name_of_run, tags_of
 from cosmos_core.runs.secrets import check_env_file, missing_secrets, names_of
 from cosmos_core.runs.sites import site_of, usable
 from cosmos_core.runs.wish import Wish
@@ -29,8 +30,6 @@ from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import InputRecord, Link, PromptRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.values import Input, Job, Problem, Request, Site, Toolkit
-
-_LONGEST_NAME = 200
 
 
 @frozen(kw_only=True)
@@ -116,7 +115,7 @@ class Planner:
             gpus=wish.gpus if wish.gpus is not None else source.config.gpus if source.config else None,
             site=as_site(target, toolkit, site) if target and site else None,
         )
-        self._name(wish.name)
+        self.problems.extend(faults_of(wish.name))
         self._gpus(request, target)
         unread = {problem.field for problem in self.problems if problem.severity == "error"}
         self.problems.extend(check_inputs(toolkit, request, others=model.info.toolkits))
@@ -149,7 +148,7 @@ class Planner:
             id=run_id,
             prompt_id=prompt.id,
             model_type=model.name,
-            name=wish.name if wish.name is not None else prompt.name,
+            name=name_of_run(wish, prompt, source.run),
             target=target.name,
             toolkit=toolkit.name,
             simulated=target.simulated and toolkit.stand_in is not None,
@@ -162,7 +161,7 @@ class Planner:
                 "request_hash": canonical_hash,
             },
             warnings=tuple(f"{w.field}: {w.message}" + (f" -> {w.hint}" if w.hint else "") for w in warnings),
-            tags=wish.tags,
+            tags=tags_of(wish, source.run),
             parents=tuple(
                 Link(parent_id=i.run_id, artifact=i.artifact, slot=i.slot) for i in inputs if i.run_id and i.artifact
             ),
@@ -197,7 +196,12 @@ class Planner:
     def _target(self, wish: Wish, source: _Source) -> Target:
         stored = source.run.target if source.run else None
         may_simulate = self.store is None or not self.store.ever_real
-        return self.config.target(wish.target or stored, may_simulate=may_simulate)
+        target = self.config.target(wish.target or stored, may_simulate=may_simulate)
+        if target.simulated and not wish.target and (real := self.config.first_choice):
+            words = f"it stays on {target.name}, as {wish.source} did"
+            hint = f"--target {real} runs it there"
+            self.problems.append(Problem(field="target", message=words, hint=hint, code="stays", severity="warning"))
+        return target
 
     def _toolkit(self, wish: Wish, source: _Source, model: Model, target: Target | None) -> Toolkit:
         stored = source.run.toolkit if source.run else None
@@ -262,19 +266,14 @@ class Planner:
             id=new_id("ps"),
             model_type=model.name,
             prompt_text=text,
-            name=wish.name if wish.name is not None else old.name if old else "",
+            name=name_of_prompt(wish),
             inputs=inputs,
             parameters=given,
             model_config={"toolkit": toolkit} if toolkit else {},
             created_at=datetime.now(UTC),
             parent_id=old.id if old else None,
-            tags=wish.tags,
+            tags=tags_of(wish, old),
         )
-
-    def _name(self, name: str | None) -> None:
-        if name is not None and len(name) > _LONGEST_NAME:
-            words = f"{len(name)} characters are too many for a name"
-            self._problem("name", words, f"at most {_LONGEST_NAME}; a long text belongs into the prompt", "too_long")
 
     def _gpus(self, request: Request[Any], target: Target | None) -> None:
         there = target.gpu_count if target else None

@@ -17,6 +17,7 @@ from cosmos_core.runs.plan import Plan, Planner
 from cosmos_core.runs.sites import paths_in, usable
 from cosmos_core.runs.wish import Wish
 from cosmos_core.runs.work import Work, work_of
+from cosmos_core.store.refs import SMOKE_TEST
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.facts import Facts
 from cosmos_core.targets.findings import Finding, fine, problem, warning
@@ -92,7 +93,7 @@ class Installed:
             name=f"smoke {self.name}",
             inputs=tuple((slot, str(files[kind])) for slot, kind in smallest.inputs),
             parameters=smallest.parameters,
-            tags=("smoke",),
+            tags=(SMOKE_TEST,),
             toolkit=self.name,
             target=target.name,
         )

@@ -146,7 +146,9 @@ def _conditions(table: Table, where: Filter) -> list[Any]:
             raise UsageError(f"{table.name} have no {name} to choose by", hint="leave that option out")
         found.append(table.c[column] == value)
     if where.tag is not None:
-        found.append(table.c.id.in_(select(t.tags.c.owner_id).where(t.tags.c.tag == where.tag)))
+        owners = select(t.tags.c.owner_id).where(t.tags.c.tag == where.tag)
+        own = table.c.id.in_(owners)
+        found.append(or_(own, t.runs.c.prompt_id.in_(owners)) if table is t.runs else own)
     for name in ("since", "until"):
         moment = getattr(where, name)
         if moment is not None and moment.tzinfo is None:

@@ -12,6 +12,9 @@ from cosmos_core.store import tables as t
 
 KINDS = ("ps", "rs", "jb", "gr")
 
+SMOKE_TEST = "smoke-test"
+"""The tag of runs that only try a target: `@last` never means one."""
+
 _TABLES = {"ps": t.prompts, "rs": t.runs, "jb": t.jobs, "gr": t.groups}
 _NAMES = {"ps": "prompt", "rs": "run", "jb": "job", "gr": "group"}
 _LAST = re.compile(r"@last(?:~([0-9]{1,9}))?")
@@ -42,6 +45,12 @@ def resolve(c: Connection, ref: str, kinds: Sequence[str]) -> str:
     return str(found[0])
 
 
+def looks_like_id(name: str) -> bool:
+    """Whether `resolve` would not take it for a name."""
+    kind, sign, rest = name.partition("_")
+    return name.startswith("@") or bool(kind in _TABLES and sign and rest)
+
+
 def _named(c: Connection, name: str, kinds: Sequence[str]) -> str:
     """The newest thousand are looked through. A run's name is first its own, then its prompt's: both may have it."""
     for kind in ("rs", "ps"):
@@ -51,12 +60,20 @@ def _named(c: Connection, name: str, kinds: Sequence[str]) -> str:
         newest = select(columns.id, columns.name).order_by(columns.created_at.desc(), columns.id.desc()).limit(_NEWEST)
         some = newest.subquery()
         found = list(c.execute(select(some.c.id).where(some.c.name == name)).scalars())
+        if len(found) > 1 and kind == "rs":
+            found = _without_retried(c, found)
         if len(found) > 1:
             words = f"{len(found)} {_NAMES[kind]}s are named {name}: {_some(found)}"
             raise UsageError(words, hint="name one by its id")
         if found:
             return str(found[0])
     raise not_found(name)
+
+
+def _without_retried(c: Connection, ids: Sequence[str]) -> list[str]:
+    """A run that was tried again is meant by its name no more: the retry is."""
+    retried = set(c.execute(select(t.runs.c.retry_of).where(t.runs.c.id.in_(ids))).scalars())
+    return [id_ for id_ in ids if id_ not in retried]
 
 
 def _some(ids: Sequence[str]) -> str:
@@ -71,7 +88,8 @@ def not_found(ref: str) -> NotFound:
 
 def _last(c: Connection, back: int, ref: str) -> str:
     r = t.runs.c
-    newest = select(r.id).order_by(r.created_at.desc(), r.id.desc())
+    tries = select(t.tags.c.owner_id).where(t.tags.c.tag == SMOKE_TEST)
+    newest = select(r.id).where(r.id.not_in(tries)).order_by(r.created_at.desc(), r.id.desc())
     found = c.execute(newest.offset(back).limit(1)).scalar()
     if found is None:
         raise NotFound(f"{ref} names no run: there are not that many", hint="`cosmos list runs` shows them")

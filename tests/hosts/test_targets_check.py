@@ -361,7 +361,7 @@ def test_smoke_runs_the_smallest_job_and_writes_a_report(
 
     assert done.code == USABLE, done.out + done.err
     assert "1 of 1 toolkit ran to the end" in done.out
-    (run,) = mine("list", "runs", "--tag", "smoke", "--json").document["items"]
+    (run,) = mine("list", "runs", "--tag", "smoke-test", "--json").document["items"]
     assert (run["status"], run["target"]) == ("completed", "lab")
     report = report_of(mine, host)
     assert report.startswith("# cosmos on lab: 1 of 1 smallest jobs completed\n")

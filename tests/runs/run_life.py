@@ -42,6 +42,15 @@ MOVE = "cosmos_core.store:Store.move"
 """The 6 transitions: to uploading, queued, running, downloading, parsing, completed."""
 
 
+NOWHERE = """\
+[targets.lab]
+host = "no-such-host.invalid"
+work_dir = "/w"
+connect_timeout = 5
+toolkits."cosmos-transfer2.5".repo = "/r"
+"""
+
+
 def make_clip(path: Path, *, frames: int = 9, rate: Any = 24, shade: int = 0, faststart: bool = False) -> Path:
     """A small mp4; another `shade` makes another file."""
     options = {"movflags": "faststart"} if faststart else {}

@@ -21,6 +21,19 @@ def test_only_stored(home: Home) -> None:
         cosmos.start(run.id)
 
 
+def test_whose_host_was_never_reached(home: Home) -> None:
+    """Its name is mistyped, say: nothing is there that would have to be stopped first."""
+    home.configure(
+        '[targets.lab]\nhost = "no-such-host.invalid"\nwork_dir = "/w"\nconnect_timeout = 5\ntoolkits."cosmos-transfer2.5".repo = "/r"\n'
+    )
+    cosmos = home.cosmos()
+    run = cosmos.start(home.store_run(cosmos, target="lab").id)
+    assert run.paused is not None
+    done = cosmos.cancel(run.id)
+    assert (done.status, done.paused) == ("cancelled", None)
+    assert cosmos.sync() == ()
+
+
 @pytest.mark.parametrize(
     ("what", "nth", "when", "state"),
     [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from real_accounts import Account, Accounts
-from run_life import SUICIDE, Home, whole
+from run_life import NOWHERE, SUICIDE, Home, whole
 
 from cosmos_core.errors import UsageError
 from cosmos_core.store.records import PAUSED, Filter
@@ -192,6 +192,19 @@ def test_where_a_run_goes_was_settled_when_it_was_made(home: Home) -> None:
     whole(home, done)
     assert home.job_dir(done).is_relative_to(home.folder / "work dir's")
     shutil.rmtree(home.folder / "work dir's")
+
+
+def test_a_run_that_waits_for_a_place_its_target_has_left_says_so(home: Home) -> None:
+    there = NOWHERE
+    home.configure(there)
+    run = home.cosmos().start(home.store_run(target="lab").id)
+    assert run.paused is not None
+    assert "keeps" not in run.paused.hint
+    home.configure(there.replace("no-such", "another"))
+    (run,) = home.cosmos().sync()
+    assert run.paused is not None
+    assert "keeps the host no-such-host.invalid" in run.paused.hint
+    assert f"cosmos run --from {run.id}" in run.paused.hint
 
 
 def test_a_simulated_run_is_not_started_where_simulation_is_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

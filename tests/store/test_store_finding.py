@@ -12,6 +12,7 @@ from store_records import a_prompt, a_run, at, stored_run
 from cosmos_core.errors import NotFound, UsageError
 from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, Filter, InputRecord, Link, PromptRecord, RunRecord
+from cosmos_core.store.refs import SMOKE_TEST
 
 
 def prompt_for(store: Store, model: str) -> PromptRecord:
@@ -212,6 +213,29 @@ def test_a_name_is_as_good_as_an_id_while_only_one_has_it(store: Store) -> None:
     with pytest.raises(UsageError, match="2 runs are named said twice") as caught:
         store.resolve("said twice", ("rs",))
     assert all(id_ in caught.value.message for id_ in twice)
+
+
+def test_the_name_of_a_run_that_was_tried_again_means_the_last_try(store: Store) -> None:
+    first = stored_run(store, name="rain")
+    second = stored_run(store, name="rain", retry_of=first.id)
+    third = stored_run(store, name="rain", retry_of=second.id)
+    assert store.resolve("rain", ("rs",)) == third.id
+
+
+def test_last_means_no_run_that_only_tried_a_target(store: Store) -> None:
+    run = stored_run(store, created_at=at(1))
+    stored_run(store, created_at=at(2), tags=(SMOKE_TEST,))
+    assert store.resolve("@last") == run.id
+    with pytest.raises(NotFound):
+        store.resolve("@last~1")
+
+
+def test_the_tag_of_a_prompt_finds_its_runs(store: Store) -> None:
+    prompt = a_prompt(tags=("sh010",))
+    run = a_run(prompt.id)
+    store.add(prompt, run)
+    stored_run(store)
+    assert [each.id for each in store.runs(Filter(tag="sh010")).items] == [run.id]
 
 
 def test_last_counts_back_from_the_newest_run(store: Store) -> None:
