@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from real_processes import HANG_S
-from run_life import MOVE, SUICIDE, Home, processes, until
+from run_life import MOVE, NOWHERE, SUICIDE, Home, processes, until
 
 from cosmos_core.errors import UsageError
 from cosmos_transfer.standin.repository import lay_out
@@ -23,9 +23,7 @@ def test_only_stored(home: Home) -> None:
 
 def test_whose_host_was_never_reached(home: Home) -> None:
     """Its name is mistyped, say: nothing is there that would have to be stopped first."""
-    home.configure(
-        '[targets.lab]\nhost = "no-such-host.invalid"\nwork_dir = "/w"\nconnect_timeout = 5\ntoolkits."cosmos-transfer2.5".repo = "/r"\n'
-    )
+    home.configure(home.configure(NOWHERE))
     cosmos = home.cosmos()
     run = cosmos.start(home.store_run(cosmos, target="lab").id)
     assert run.paused is not None
