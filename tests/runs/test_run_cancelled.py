@@ -23,7 +23,7 @@ def test_only_stored(home: Home) -> None:
 
 def test_whose_host_was_never_reached(home: Home) -> None:
     """Its name is mistyped, say: nothing is there that would have to be stopped first."""
-    home.configure(home.configure(NOWHERE))
+    home.configure(NOWHERE)
     cosmos = home.cosmos()
     run = cosmos.start(home.store_run(cosmos, target="lab").id)
     assert run.paused is not None
