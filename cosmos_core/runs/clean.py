@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Literal
 from attrs import field, frozen
 
 from cosmos_core.config import Config, Target
-from cosmos_core.errors import CosmosError, UsageError
+from cosmos_core.errors import CosmosError
+from cosmos_core.runs.collect import WANTED, is_here
 from cosmos_core.runs.lease import is_dead
 from cosmos_core.runs.plan import config_of
 from cosmos_core.store import Store
-from cosmos_core.store.records import Artifact, JobRecord, RunRecord
+from cosmos_core.store.records import JobRecord, RunRecord
 from cosmos_core.targets import Hosts
 from cosmos_core.targets.clean import CachedFile, ContainerRemains, JobRemains, Kept, Place, Remains
 from cosmos_core.targets.way import named
@@ -36,8 +37,6 @@ KEPT_WORDS: dict[Reason, str] = {
 FREED_BY_ALL: tuple[Reason, ...] = ("not here", "not wanted", "lost")
 """What `--all` removes, too."""
 
-_LEFT_THERE: Mapping[str, tuple[str, ...]] = {"all": (), "results": ("control",), "none": ("result", "control")}
-"""What a run's --fetch leaves on the host on purpose."""
 _STAGING_S = 3600.0  # a file that no job uses was perhaps brought for one whose folder is still to be made
 
 
@@ -280,27 +279,6 @@ def _why_kept(run: RunRecord) -> Reason | None:
         return "lost"
     config = config_of(run)
     absent = {artifact.role for artifact in run.artifacts if not is_here(artifact)}
-    if absent - set(_LEFT_THERE[config.fetch]):
+    if absent & set(WANTED[config.fetch]):
         return "not here"
     return "not wanted" if config.fetch == "none" and "result" in absent else None
-
-
-def is_here(artifact: Artifact) -> bool:
-    """Whether an output was brought to this machine, and nobody has removed it."""
-    return artifact.path is not None and Path(artifact.path).is_file()
-
-
-def lacking(run: RunRecord, what: Literal["all", "results"]) -> list[Artifact]:
-    """The outputs that are to be fetched and are not on this machine."""
-    return [artifact for artifact in run.artifacts if artifact.role not in _LEFT_THERE[what] and not is_here(artifact)]
-
-
-def refuse_what_is_gone(run: RunRecord, job: JobRecord, what: Literal["all", "results"]) -> None:
-    """Raise UsageError where outputs that are to be fetched are neither here nor on their host any more."""
-    gone = [artifact.name for artifact in lacking(run, what)]
-    if job.removed_at is not None and gone:
-        raise UsageError(
-            f"{', '.join(gone[:3])}{', ...' * (len(gone) > 3)} of {run.id} cannot be fetched: its folder was removed"
-            f" from {run.target} by `cosmos clean` on {job.removed_at.astimezone():%Y-%m-%d}",
-            hint=f"`cosmos retry {run.id}` makes it anew",
-        )

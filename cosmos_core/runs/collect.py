@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from attrs import evolve, frozen
 
-from cosmos_core.errors import PluginError, TargetUnusable
+from cosmos_core.errors import PluginError, TargetUnusable, UsageError
 from cosmos_core.media import probe
 from cosmos_core.models.verdict import matching, verdict
 from cosmos_core.runs.work import Work
-from cosmos_core.store.records import Artifact, RunRecord
+from cosmos_core.store.records import Artifact, JobRecord, RunRecord
 from cosmos_core.targets.host import Host
 from cosmos_core.values import Failure, Fetch, Outputs, Result
 
-_WANTED = {
+WANTED = {
     "all": ("result", "control", "log", "data"),
     "results": ("result", "log", "data"),
     "none": ("log", "data"),
 }
+"""What --fetch brings: roles of outputs."""
 
 
 def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[Artifact, ...]:
@@ -36,7 +38,7 @@ def artifacts_of(work: Work, outputs: str, listing: Mapping[str, int]) -> tuple[
             last[first] = last.get(first, 1) + 1
             name = f"{first}-{last[first]}"
         found[name] = Artifact(name=name, role=fetch.role, remote=f"{outputs}/{rel}", bytes=size)
-    roles = _WANTED["all"]
+    roles = WANTED["all"]
     return tuple(sorted(found.values(), key=lambda a: (roles.index(a.role) if a.role in roles else 9, a.name)))
 
 
@@ -59,8 +61,8 @@ def fetch(
     on_download: OnDownload | None = None,
 ) -> tuple[Artifact, ...]:
     """Bring the wanted ones into `folder`, each with its digest and, for pictures, what a look into it showed."""
-    wanted = {a.remote: _place_of(a, host, outputs, folder) for a in artifacts if a.role in _WANTED[what]}
-    here = {a.remote for a in artifacts if a.remote in wanted and _is_here(a, wanted[a.remote])}
+    wanted = {a.remote: _place_of(a, host, outputs, folder) for a in artifacts if a.role in WANTED[what]}
+    here = {a.remote for a in artifacts if a.remote in wanted and _is_whole(a, wanted[a.remote])}
     missing = {remote: path for remote, path in wanted.items() if remote not in here}
     total, done = sum(a.bytes or 0 for a in artifacts if a.remote in missing), 0
 
@@ -83,7 +85,7 @@ def _place_of(artifact: Artifact, host: Host, outputs: str, folder: Path) -> Pat
     return folder / rel
 
 
-def _is_here(artifact: Artifact, path: Path) -> bool:
+def _is_whole(artifact: Artifact, path: Path) -> bool:
     """Whether it was brought before, and is what it was then."""
     if artifact.sha256 is None or not path.is_file() or path.stat().st_size != artifact.bytes:
         return False
@@ -183,3 +185,24 @@ def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "the plugin's own choice"
     return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} seconds"
+
+
+def is_here(artifact: Artifact) -> bool:
+    """Whether an output was brought to this machine, and nobody has removed it."""
+    return artifact.path is not None and Path(artifact.path).is_file()
+
+
+def lacking(run: RunRecord, what: Literal["all", "results"]) -> list[Artifact]:
+    """The outputs that are to be fetched and are not on this machine."""
+    return [artifact for artifact in run.artifacts if artifact.role in WANTED[what] and not is_here(artifact)]
+
+
+def refuse_what_is_gone(run: RunRecord, job: JobRecord, what: Literal["all", "results"]) -> None:
+    """Raise UsageError where outputs that are to be fetched are neither here nor on their host any more."""
+    gone = [artifact.name for artifact in lacking(run, what)]
+    if job.removed_at is not None and gone:
+        raise UsageError(
+            f"{', '.join(gone[:3])}{', ...' * (len(gone) > 3)} of {run.id} cannot be fetched: its folder was removed"
+            f" from {run.target} by `cosmos clean` on {job.removed_at.astimezone():%Y-%m-%d}",
+            hint=f"`cosmos retry {run.id}` makes it anew",
+        )

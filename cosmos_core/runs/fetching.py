@@ -7,8 +7,7 @@ from typing import Literal
 from attrs import evolve
 
 from cosmos_core.errors import TargetUnusable, UsageError
-from cosmos_core.runs.clean import lacking, refuse_what_is_gone
-from cosmos_core.runs.collect import fetch
+from cosmos_core.runs.collect import fetch, lacking, refuse_what_is_gone
 from cosmos_core.runs.mover import Mover
 from cosmos_core.runs.plan import config_of
 from cosmos_core.runs.reasons import has_more
