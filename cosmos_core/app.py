@@ -50,6 +50,7 @@ from cosmos_core.values import Problem, Request
 if TYPE_CHECKING:
     from cosmos_core.runs.check import Check
     from cosmos_core.runs.clean import Cleaned, CleanPlan
+    from cosmos_core.runs.leftovers import Leftover, Leftovers
     from cosmos_core.runs.smoke import Smoke
     from cosmos_core.runs.status import TargetStatus
     from cosmos_core.targets.ssh.trust import OfferedKey
@@ -344,6 +345,19 @@ class Cosmos:
 
         cleaner = Cleaner(self.config, self.store, self.hosts)
         return tuple(cleaner.carry_out(plan) for plan in plans)
+
+    def leftovers(self, *, older_s: float | None = None) -> Leftovers:
+        """What may be removed from the data folder of this machine, and what stays. Removes nothing."""
+        from cosmos_core.runs.leftovers import find_leftovers
+
+        frames = Refs(config=self.config, store=self.store, hosts=self.hosts).frames
+        return find_leftovers(self.config, self.store, frames, older_s=older_s)
+
+    def remove_leftovers(self, plan: Leftovers) -> tuple[Leftover, ...]:
+        """Remove what `leftovers` names, as far as it still may go; what is gone."""
+        from cosmos_core.runs.leftovers import remove_leftovers
+
+        return remove_leftovers(plan, self.leftovers(older_s=plan.older_s))
 
     def removed_at(self, run: RunRecord) -> datetime | None:
         """When `clean` removed the folder of a run's job from its host; None: it did not."""

@@ -7,7 +7,7 @@ everywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cosmos_core.runs.check import Check
     from cosmos_core.runs.clean import Cleaned, CleanPlan
     from cosmos_core.runs.dry import DryRun
+    from cosmos_core.runs.leftovers import Leftover, Leftovers
     from cosmos_core.runs.smoke import Smoke
     from cosmos_core.runs.status import JobStatus, TargetStatus, Waiting
     from cosmos_core.store.records import Artifact, InputRecord, Page, PromptRecord, RunRecord
@@ -314,6 +315,19 @@ def clean_document(plan: CleanPlan, done: Cleaned | None) -> Document:
             if one.kind == "job"
         ],
         "not_seen": list(plan.troubles),
+    }
+
+
+def leftovers_document(plan: Leftovers, gone: Container[Leftover]) -> Document:
+    """What would go from this machine, or went, and what stays."""
+    return {
+        "folder": str(plan.folder),
+        "bytes": plan.bytes,
+        "files": [
+            {"path": str(file.path), "kind": file.kind, "bytes": file.bytes, "removed": file in gone}
+            for file in plan.files
+        ],
+        "kept": [{"path": str(path), "reason": reason} for path, reason in plan.kept],
     }
 
 

@@ -15,6 +15,7 @@ from cosmos_core.cli.screen import one_line, print_facts, print_json, say, size,
 
 if TYPE_CHECKING:
     from cosmos_core.runs.clean import Cleaned, CleanPlan
+    from cosmos_core.runs.leftovers import Leftover, Leftovers
 
 _UNUSABLE = 4
 _NAMED = 10  # jobs of a target that are listed one by one
@@ -44,6 +45,9 @@ def clean(
 ) -> None:
     """Remove from the targets what runs that ended left there: folders of jobs, containers, inputs that no job uses.
 
+    Without --target also what they left on this machine: partial downloads, and videos of image sequences that can be
+    encoded again.
+
     First it shows what would go. Runs keep their records, logs and fetched outputs here. What belongs to another
     database, to a run that has not ended, or whose outputs are not on this machine, stays. It ends with 4 where a
     target could not be used.
@@ -51,33 +55,43 @@ def clean(
     as_json = as_json or shared_of(ctx).as_json  # it may stand before the command, too
     with opened(ctx) as cosmos:
         plans = cosmos.clean_plans(target, older_s=older, everything=everything)
+        here = None if target else cosmos.leftovers(older_s=older)
         if not as_json:
             for number, plan in enumerate(plans):
                 if number:
                     say("")
                 _show(plan)
-        wanted = any(not plan.empty for plan in plans) and (yes or _confirmed(plans, as_json=as_json))
+            if here and (here.files or here.kept):
+                if plans:
+                    say("")
+                _show_here(here)
+        total = sum(plan.bytes for plan in plans) + (here.bytes if here else 0)
+        some = any(not plan.empty for plan in plans) or (here is not None and bool(here.files))
+        wanted = some and (yes or _confirmed(total, as_json=as_json))
         done = cosmos.clean(plans) if wanted else ()
+        gone = cosmos.remove_leftovers(here) if wanted and here else ()
     if as_json:
-        from cosmos_core.documents import clean_document, items_document
+        from cosmos_core.documents import clean_document, items_document, leftovers_document
 
         became = {id(one.plan): one for one in done}
-        print_json(items_document([clean_document(plan, became.get(id(plan))) for plan in plans]))
+        document = items_document([clean_document(plan, became.get(id(plan))) for plan in plans])
+        print_json(document | ({"here": leftovers_document(here, gone)} if here else {}))
     else:
         for one in done:
             _tell(one)
+        if gone:
+            say(f"this machine  removed {_kinds(gone)}, {size(sum(file.bytes for file in gone))}")
     usable = all(plan.reachable for plan in plans) and not any(one.words for one in done)
     ctx.exit(0 if usable else _UNUSABLE)
 
 
-def _confirmed(plans: Sequence[CleanPlan], *, as_json: bool) -> bool:
+def _confirmed(total: int, *, as_json: bool) -> bool:
     if as_json:
         return False
     say("")
     if not sys.stdin.isatty():
         say("nothing was removed; the same with --yes removes it")
         return False
-    total = sum(plan.bytes for plan in plans)
     sys.stdout.flush()
     if click.confirm(f"Remove all that, {size(total)}", default=False):
         return True
@@ -120,6 +134,26 @@ def _facts(plan: CleanPlan) -> Iterator[tuple[str, str]]:
         yield "stays", f"{count} {KEPT_WORDS[reason]}{more}"
     for trouble in plan.troubles:
         yield "not seen", one_line(trouble)
+
+
+def _show_here(here: Leftovers) -> None:
+    from cosmos_core.runs.leftovers import KEPT_WORDS, KIND_WORDS
+
+    facts = []
+    for kind, words in KIND_WORDS.items():
+        if files := here.of(kind):
+            facts.append(("to go", f"{_counted(len(files), words)}, {size(sum(file.bytes for file in files))}"))
+    for reason, count in sorted(here.count_kept().items()):
+        facts.append(("stays", f"{_counted(count, KIND_WORDS['sequence'])} {KEPT_WORDS[reason]}"))
+    say(f"{styled('this machine', 'bold', sys.stdout)}  {here.folder}")
+    print_facts(facts, indent="  ")
+
+
+def _kinds(gone: Sequence[Leftover]) -> str:
+    from cosmos_core.runs.leftovers import KIND_WORDS
+
+    counts = (_counted(sum(file.kind == kind for file in gone), words) for kind, words in KIND_WORDS.items())
+    return ", ".join(filter(None, counts))
 
 
 def _tell(done: Cleaned) -> None:

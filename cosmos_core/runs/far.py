@@ -41,10 +41,12 @@ def look_at(host: Host, target: str, path: str, store: Store | None) -> FarFile:
     remembered = store.digest(*key) if store else None
     if remembered is not None and remembered[1] is not None and not outdated(remembered[1]):
         return FarFile(sha256=remembered[0], bytes=there.bytes, media=remembered[1])
-    asked = host.run(("sha256sum", "--", path))
-    if asked.exit_code:
-        raise TargetUnusable(f"cannot read {path} on {host.name}: {asked.words}", hint="check its permissions there")
-    digest = asked.text.split()[0].lstrip("\\")  # before a name that has to be escaped
+    try:
+        digest = host.digest(path)
+    except TargetUnusable as error:
+        if error.transient:
+            raise
+        raise TargetUnusable(error.message, hint="check its permissions there") from error
     looked = probe_header(cast("BinaryIO", io.BufferedReader(_FarBytes(host, path, there.bytes), _BLOCK)), path)
     if store and looked.media.kind != "unknown":
         store.remember_digest(*key, sha256=digest, media=looked.media)

@@ -52,7 +52,7 @@ def _bring(mover: Mover, run: RunRecord, job_id: str, what: Which) -> RunRecord:
     except TargetUnusable as error:
         again = f"cosmos fetch {run.id}{' --only results' if what == 'results' else ''}"
         hint = error.hint.replace("cosmos sync", again)  # which moves no run that has ended
-        if what == "all" and not error.transient and has_more(run):
+        if what == "all" and not error.transient and lacking(run, "results") and has_more(run):
             hint += f"; or `cosmos fetch {run.id} --only results` brings the results only"
         raise TargetUnusable(error.message, hint=hint, transient=error.transient) from error
     mover.store.put_artifacts(run.id, artifacts)

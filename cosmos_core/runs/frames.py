@@ -103,7 +103,7 @@ class Frames:
             sequence = find(record.frames.pattern)
             same = self.digest(sequence) == record.frames.sha256
         except (BadSequence, OSError):
-            if not Path(record.frames.pattern).parent.is_dir():
+            if are_gone(record.frames):
                 return None if kept else "is gone"
             same = False
         if not same:
@@ -165,6 +165,11 @@ class Frames:
                 self.on_encoding(Encoding(pattern=pattern, stage=stage, done=done, count=count, fps=fps))
 
         return tell
+
+
+def are_gone(frames: FramesRecord) -> bool:
+    """Whether pictures were cleared away with their folder: their video then does instead of them."""
+    return not Path(frames.pattern).parent.is_dir()
 
 
 def _promised(frames: FramesRecord, width: int, height: int) -> Media:

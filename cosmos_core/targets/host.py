@@ -124,6 +124,9 @@ class Host(Protocol):
         What has arrived before a break need not come again. Nothing comes where there is no room for all of it.
         """
 
+    def digest(self, path: str) -> str:
+        """The SHA-256 of a file there. Whoever asks and is gone lets it go: nothing is read on."""
+
     def verify(self, path: str, sha256: str, *, mtime: int) -> bool:
         """Whether a file there has that content, read from end to end; it is given the mark `mtime` then."""
 

@@ -147,6 +147,10 @@ class LocalHost:
             with to.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def digest(self, path: str) -> str:
+        with _in_words(path, "read"), Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def verify(self, path: str, sha256: str, *, mtime: int) -> bool:
         with _in_words(path, "read"):
             return seal_if(Path(path), sha256, mtime)

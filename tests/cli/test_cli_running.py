@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import pytest
+from pictures import write_sequence
 
 from cosmos_core import Cosmos
 from cosmos_core.cli import attached
@@ -412,3 +413,20 @@ def test_a_result_or_its_folder_is_opened_by_the_systems_own_program(used, tmp_p
     program.write_text("#!/bin/sh\nexit 3\n")
     told = used("open", "@last", PATH=path)
     assert (told.code, "nothing on this machine opens" in told.err) == (4, True)
+
+
+def test_clean_shows_and_removes_what_can_be_made_again_here(cosmos):
+    write_sequence(cosmos.cwd / "frames")
+    request = ("rain", "--model", "transfer", "--video", "frames", "--input-fps", "24", "--weights.edge", "1")
+    cosmos.json("create", "prompt", *request)
+    [video] = (cosmos.home / "sequences").iterdir()
+    os.utime(video, (0, 0))
+    shown = cosmos("clean")
+    assert shown.out.startswith(f"this machine  {cosmos.home}\n  to go  1 encoded image sequence, ")
+    assert "the same with --yes removes it" in shown.out
+    [file] = cosmos.json("clean")["here"]["files"]
+    assert (file["path"], file["kind"], file["removed"]) == (str(video), "sequence", False)
+    assert cosmos("clean", "--target", "simulator", "--yes").code == 0
+    assert video.exists()
+    assert "this machine  removed 1 encoded image sequence, " in cosmos("clean", "--yes").out
+    assert not video.exists()

@@ -65,6 +65,24 @@ def test_a_download_that_was_left_is_fetched_in_part(home: Home) -> None:
     assert "control" in here(cosmos.fetch(run.id))
 
 
+def test_what_a_broken_fetch_left_is_cleared_away_with_its_run_ended(home: Home) -> None:
+    cosmos = home.cosmos()
+    run = left_downloading(home, cosmos)
+    part = home.folder / "home" / "outputs" / run.id / ".edge.mp4.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(b"not all of it")
+    os.utime(part, (0, 0))
+    assert cosmos.leftovers().files == ()  # the run goes on with it
+    cosmos.sync()
+    part.write_bytes(b"not all of it")
+    assert cosmos.leftovers().files == ()  # somebody may be writing it
+    os.utime(part, (0, 0))
+    plan = cosmos.leftovers()
+    assert [(file.path, file.kind) for file in plan.files] == [(part, "part")]
+    assert cosmos.remove_leftovers(plan) == plan.files
+    assert not part.exists()
+
+
 def test_what_another_process_downloads_is_left_to_it(home: Home) -> None:
     cosmos = home.cosmos()
     run = left_downloading(home, cosmos)

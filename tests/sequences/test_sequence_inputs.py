@@ -187,6 +187,29 @@ def test_a_video_that_was_cleared_away_is_made_again(api: Cosmos, frames: Path) 
     assert Path(prompt.inputs[0].path).exists()
 
 
+def test_videos_that_can_be_made_again_are_cleared_away(api: Cosmos, frames: Path) -> None:
+    prompt = create(api, {"video": frames}, input_fps=24)
+    video = Path(prompt.inputs[0].path or "")
+    assert api.leftovers().files == ()  # made just now
+    os.utime(video, (0, 0))
+    run = api.create_run(prompt.id)
+    assert api.leftovers().kept == ((video, "unfinished"),)
+    api.cancel(run.id)
+    away = frames.rename(frames.with_name("away"))
+    assert api.leftovers().kept == ((video, "pictures gone"),)
+    away.rename(frames)
+    plan = api.leftovers()
+    assert [(file.path, file.kind) for file in plan.files] == [(video, "sequence")]
+    assert plan.bytes > 0
+    again = api.create_run(prompt.id)
+    assert api.remove_leftovers(plan) == ()  # it is wanted since
+    api.cancel(again.id)
+    assert api.remove_leftovers(plan) == plan.files
+    assert not video.exists()
+    assert api.create_run(prompt.id).prompt_id == prompt.id
+    assert video.exists()
+
+
 def test_a_dry_run_writes_nothing_and_tells(api: Cosmos, frames: Path, told: list[Encoding]) -> None:
     inputs = (("video", str(frames)),)
     wish = Wish(model="transfer", text="rain", inputs=inputs, parameters={"weights.edge": 1}, input_fps={"": 24})

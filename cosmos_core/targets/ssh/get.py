@@ -50,6 +50,16 @@ def get(line: Line, files: Mapping[str, Path], *, on_bytes: OnBytes | None) -> M
     raise _changed(line.name, wrong[0])
 
 
+def digest(line: Line, path: str) -> str:
+    """The SHA-256 of a file there."""
+    with line.errand(f"{FAST}{ASKED}asked sum_of {quote(path)}") as errand:
+        done = errand.finish(ends_input=False)
+    found = _DIGEST.match(done.out)
+    if done.exit_code or not found:
+        raise refusal(line.name, "read", path, complaint(done.err) or "")
+    return found[1].decode()
+
+
 def _fetch(line: Line, paths: Sequence[str], inbox: Inbox) -> list[str]:
     """Fill the inbox; the files that are not what the host says they are."""
     end = secrets.token_hex(16)

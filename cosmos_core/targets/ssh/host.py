@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cosmos_core.errors import TargetUnusable
 from cosmos_core.targets.host import Completed, OnBytes, OnWait, Span, Stat, Tree
 from cosmos_core.targets.ssh import change, files
-from cosmos_core.targets.ssh.get import get
+from cosmos_core.targets.ssh.get import digest, get
 from cosmos_core.targets.ssh.put import Senders, put, verify
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class SshHost:
 
     def get(self, files: Mapping[str, Path], *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
         return get(self._line, files, on_bytes=on_bytes)
+
+    def digest(self, path: str) -> str:
+        return digest(self._line, path)
 
     def verify(self, path: str, sha256: str, *, mtime: int) -> bool:
         return verify(self._line, path, sha256, mtime=mtime)

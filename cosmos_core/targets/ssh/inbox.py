@@ -113,7 +113,8 @@ class Inbox:
         needed = sum(file.size - file.have for file in self._files)
         with here(str(self._folders[0])):
             free, disk = free_at(self._folders[0])
-        check_room("here", str(self._files[0].to), needed=needed, free=free, disk=disk)
+        largest = max(self._files, key=lambda file: file.size - file.have)
+        check_room("here", str(largest.to), needed=needed, free=free, disk=disk)
         self._here = sum(file.have for file in self._files)
         self._told(self._here)
         self._open_next()
