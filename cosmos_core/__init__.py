@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cosmos_core.app import Cosmos as Cosmos
     from cosmos_core.config import Config as Config
+    from cosmos_core.declared import Draft as Draft
+    from cosmos_core.declared import InputSlot as InputSlot
+    from cosmos_core.declared import ModelInfo as ModelInfo
+    from cosmos_core.declared import NoParameters as NoParameters
+    from cosmos_core.declared import Toolkit as Toolkit
+    from cosmos_core.declared import parameter as parameter
     from cosmos_core.errors import ConfigError as ConfigError
     from cosmos_core.errors import CosmosError as CosmosError
     from cosmos_core.errors import NotFound as NotFound
@@ -31,17 +37,13 @@ if TYPE_CHECKING:
     from cosmos_core.values import PYTHON as PYTHON
     from cosmos_core.values import Bundle as Bundle
     from cosmos_core.values import Command as Command
-    from cosmos_core.values import Draft as Draft
     from cosmos_core.values import Failure as Failure
     from cosmos_core.values import Fetch as Fetch
     from cosmos_core.values import FileToWrite as FileToWrite
     from cosmos_core.values import Input as Input
-    from cosmos_core.values import InputSlot as InputSlot
     from cosmos_core.values import Job as Job
     from cosmos_core.values import LineReader as LineReader
     from cosmos_core.values import Media as Media
-    from cosmos_core.values import ModelInfo as ModelInfo
-    from cosmos_core.values import NoParameters as NoParameters
     from cosmos_core.values import Outputs as Outputs
     from cosmos_core.values import Place as Place
     from cosmos_core.values import Problem as Problem
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
     from cosmos_core.values import Resources as Resources
     from cosmos_core.values import Result as Result
     from cosmos_core.values import Site as Site
-    from cosmos_core.values import Toolkit as Toolkit
-    from cosmos_core.values import parameter as parameter
     from cosmos_core.values import shipped as shipped
 
 __version__ = "0.1.0"
@@ -59,6 +59,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "app": ("Cosmos",),
     "config": ("Config",),
+    "declared": ("Draft", "InputSlot", "ModelInfo", "NoParameters", "Toolkit", "parameter"),
     "errors": (
         "ConfigError", "CosmosError", "NotFound", "PluginError",
         "Refused", "TargetUnusable", "UnknownName", "UsageError",
@@ -69,9 +70,8 @@ _HOMES = {
     "store.records": ("Filter", "Page", "PromptRecord", "RunRecord"),
     "toolkits": ("by_toolkit",),
     "values": (
-        "PYTHON", "Bundle", "Command", "Draft", "Failure", "Fetch", "FileToWrite", "Input", "InputSlot", "Job",
-        "LineReader", "Media", "ModelInfo", "NoParameters", "Outputs", "Place", "Problem", "Progress", "Request",
-        "Resources", "Result", "Site", "Toolkit", "parameter", "shipped",
+        "PYTHON", "Bundle", "Command", "Failure", "Fetch", "FileToWrite", "Input", "Job", "LineReader", "Media",
+        "Outputs", "Place", "Problem", "Progress", "Request", "Resources", "Result", "Site", "shipped",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -12,10 +12,10 @@ from attrs import asdict, field, fields, frozen
 
 from cosmos_core import paths
 from cosmos_core.config_file import DATABASE, SIMULATOR, VARIABLES, absolute_url, default_home, expand, find, parse
+from cosmos_core.declared import parameter
 from cosmos_core.errors import ConfigError, UnknownName, UsageError
 from cosmos_core.looks_secret import secrets_in
 from cosmos_core.parameters import nearest, read
-from cosmos_core.values import parameter
 
 
 @frozen(kw_only=True)

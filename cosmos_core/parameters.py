@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType
-from typing import Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import attrs
 from attrs import NOTHING, frozen
@@ -28,7 +28,9 @@ from cosmos_core.typed import (
     text_form,
     to_json,
 )
-from cosmos_core.values import Problem
+
+if TYPE_CHECKING:
+    from cosmos_core.values import Problem
 
 __all__ = ["Key", "Reading", "closest", "faults", "keys", "nearest", "read", "text_form", "unstructure"]
 
@@ -317,6 +319,8 @@ class _Reader:
         self._problem(name, message, hint.strip(), "unknown_key")
 
     def _problem(self, name: str, message: str, hint: str, code: str) -> None:
+        from cosmos_core.values import Problem  # where nothing is wrong nobody waits for it
+
         self.problems.append(
             Problem(field=self.field_prefix + name, message=message, hint=hint, code=code, severity="error")
         )

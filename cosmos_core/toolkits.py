@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cosmos_core.declared import ModelInfo
 from cosmos_core.hookspecs import hookimpl
-from cosmos_core.values import (
-    Bundle,
-    Command,
-    Draft,
-    Job,
-    LineReader,
-    ModelInfo,
-    Outputs,
-    Problem,
-    Request,
-    Result,
-)
+
+if TYPE_CHECKING:
+    from cosmos_core.values import Bundle, Command, Draft, Job, LineReader, Outputs, Problem, Request, Result
 
 
 class ByToolkit:

@@ -6,24 +6,14 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cosmos_core
+from cosmos_core.declared import Draft, InputSlot, ModelInfo, Toolkit
 from cosmos_core.parameters import faults, keys
-from cosmos_core.values import (
-    Bundle,
-    Command,
-    Draft,
-    Fetch,
-    FileToWrite,
-    InputSlot,
-    Job,
-    ModelInfo,
-    Outputs,
-    Place,
-    Problem,
-    Resources,
-    Toolkit,
-)
+
+if TYPE_CHECKING:
+    from cosmos_core.values import Job
 
 CONTRACT = 1
 """The newest contract that this version understands."""
@@ -142,7 +132,7 @@ def _repeated(what: str, names: list[str]) -> str:
 def wrong_problems(problems: Any) -> str:
     """What is wrong with a tuple of problems."""
     for problem in problems:
-        if not isinstance(problem, Problem):
+        if not isinstance(problem, cosmos_core.Problem):
             return f"answered {a(problem)} among its problems, not a Problem"
         if problem.severity not in ("error", "warning"):
             return f"answered a Problem of severity {problem.severity!r}, which is neither error nor warning"
@@ -153,16 +143,16 @@ def wrong_problems(problems: Any) -> str:
 
 def wrong_bundle(bundle: Any, job: Job[Any]) -> str:
     """What is wrong with the answer to `convert_inputs`."""
-    if type(bundle) is not Bundle:
+    if type(bundle) is not cosmos_core.Bundle:
         return f"answered {a(bundle)}, not a Bundle"
     taken: set[str] = set()
     for file in bundle.files:
-        if not isinstance(file, FileToWrite) or not isinstance(file.content, bytes):
+        if not isinstance(file, cosmos_core.FileToWrite) or not isinstance(file.content, bytes):
             return "gives a file that is not a FileToWrite with bytes"
         if wrong := _wrong_path(file.path, taken):
             return wrong
     for place in bundle.places:
-        if not isinstance(place, Place):
+        if not isinstance(place, cosmos_core.Place):
             return f"gives {a(place)} among its places"
         if not any(place.input is i or place.input == i for r in job.requests for i in r.inputs):
             return f"places an input that is not of this job, at {place.to!r}"
@@ -200,7 +190,7 @@ def _outside(path: Any) -> str:
 
 
 def _wrong_fetch(fetch: Any, job: Job[Any]) -> str:
-    if not isinstance(fetch, Fetch):
+    if not isinstance(fetch, cosmos_core.Fetch):
         return f"gives {a(fetch)} among what to fetch"
     if wrong := _outside(fetch.pattern):
         return f"would fetch {fetch.pattern!r}, {wrong}"
@@ -213,7 +203,7 @@ def _wrong_fetch(fetch: Any, job: Job[Any]) -> str:
 
 def wrong_command(command: Any) -> str:
     """What is wrong with the answer to `choose_script`."""
-    if type(command) is not Command:
+    if type(command) is not cosmos_core.Command:
         return f"answered {a(command)}, not a Command"
     if not _is_words(command.argv) or not command.argv:
         return f"gives {a(command.argv)} as argv, not a tuple of arguments (and never a shell string)"
@@ -225,7 +215,7 @@ def wrong_command(command: Any) -> str:
         return "gives secrets that are not a tuple of names"
     if command.cwd is not None and not isinstance(command.cwd, str):
         return f"gives {a(command.cwd)} as cwd, not text"
-    if not isinstance(command.resources, Resources):
+    if not isinstance(command.resources, cosmos_core.Resources):
         return f"gives {a(command.resources)} as resources, not Resources"
     return ""
 
@@ -247,7 +237,7 @@ def wrong_outputs(outputs: tuple[Any, ...], job: Job[Any]) -> str:
     if len(outputs) != len(job.requests):
         return f"answered {len(outputs)} outputs for {len(job.requests)} requests, not one each, in order"
     for one in outputs:
-        if not isinstance(one, Outputs):
+        if not isinstance(one, cosmos_core.Outputs):
             return f"answered {a(one)}, not Outputs"
         try:
             json.dumps(dict(one.values), allow_nan=False)

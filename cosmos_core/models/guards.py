@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+import cosmos_core
 from cosmos_core.errors import PluginError
 from cosmos_core.hookspecs import PROJECT, Spec
 from cosmos_core.models import checks
@@ -18,7 +19,10 @@ from cosmos_core.models.bounds import Bound, Struck, numbers, settle, struck, wa
 from cosmos_core.models.fence import PASSES, UPGRADE_US
 from cosmos_core.models.progress import FencedReader
 from cosmos_core.plugin_calls import calls_plugin
-from cosmos_core.values import Bundle, Command, Draft, ModelInfo, Outputs, Problem
+
+if TYPE_CHECKING:
+    from cosmos_core.declared import Draft, ModelInfo
+    from cosmos_core.values import Bundle, Command, Outputs, Problem
 
 HOOKS = tuple(name for name in vars(Spec) if not name.startswith("_"))
 
@@ -91,8 +95,10 @@ class Shapes:
     def parse_outputs(self, answer: Any, call: Mapping[str, Any]) -> tuple[Outputs, ...]:
         job = call["job"]
         if answer is None and self._fills:
-            return tuple(Outputs() for _ in job.requests)
-        outputs = (answer,) if isinstance(answer, Outputs) else _listed(answer, "Outputs", len(job.requests))
+            return tuple(cosmos_core.Outputs() for _ in job.requests)
+        outputs = (
+            (answer,) if isinstance(answer, cosmos_core.Outputs) else _listed(answer, "Outputs", len(job.requests))
+        )
         _refuse(checks.wrong_outputs(outputs, job))
         return outputs
 
@@ -166,7 +172,7 @@ def _joined(answers: Any) -> tuple[Problem, ...]:
         if answer == ():
             continue
         try:
-            problems = (answer,) if isinstance(answer, Problem) else _listed(answer, "Problems")
+            problems = (answer,) if isinstance(answer, cosmos_core.Problem) else _listed(answer, "Problems")
             _refuse(checks.wrong_problems(problems))
         except WrongAnswer as wrong:
             raise WrongAnswer(str(wrong), which, len(answers)) from None

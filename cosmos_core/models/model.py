@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_core.errors import PluginError, UnknownName
 from cosmos_core.models.bounds import Bound
@@ -15,19 +15,10 @@ from cosmos_core.models.guards import HOOKS, SECONDS, GuardedManager, Shape, Sha
 from cosmos_core.models.loading import Loaded, wraps
 from cosmos_core.models.wrapping import hold
 from cosmos_core.parameters import nearest
-from cosmos_core.values import (
-    Bundle,
-    Command,
-    Draft,
-    Job,
-    LineReader,
-    ModelInfo,
-    Outputs,
-    Problem,
-    Request,
-    Result,
-    Toolkit,
-)
+
+if TYPE_CHECKING:
+    from cosmos_core.declared import Draft, ModelInfo, Toolkit
+    from cosmos_core.values import Bundle, Command, Job, LineReader, Outputs, Problem, Request, Result
 
 
 class Model:

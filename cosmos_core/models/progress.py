@@ -6,12 +6,15 @@ import json
 import logging
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cosmos_core
 from cosmos_core.errors import PluginError
 from cosmos_core.models.bounds import Bound, within
 from cosmos_core.models.fence import PASSES
-from cosmos_core.values import LineReader, Progress
+
+if TYPE_CHECKING:
+    from cosmos_core.values import LineReader, Progress
 
 MARK = "@cosmos "
 
@@ -32,7 +35,7 @@ def read_marked(line: str) -> Progress | None:
     if not isinstance(said, dict):
         return None
     words = {k: said[k] for k in ("message", "stage", "request") if isinstance(said.get(k), str)}
-    return Progress(fraction=_fraction(said.get("fraction")), **words)
+    return cosmos_core.Progress(fraction=_fraction(said.get("fraction")), **words)
 
 
 def _fraction(value: Any) -> float | None:
@@ -56,7 +59,7 @@ class FencedReader:
             return marked
         try:
             progress = within(self._bound, self._reader, line)
-            if progress is not None and not isinstance(progress, Progress):
+            if progress is not None and not isinstance(progress, cosmos_core.Progress):
                 raise TypeError(f"a line reader answers Progress or None, not {type(progress).__name__}")
         except PASSES:
             raise

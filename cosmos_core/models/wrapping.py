@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_core.models.guards import Shape, WrongAnswer
-from cosmos_core.values import Problem
+
+if TYPE_CHECKING:
+    from cosmos_core.values import Problem
 
 Blame = Callable[[str], BaseException]
 """Makes the error that names a wrapper, from what is wrong with it."""
