@@ -126,6 +126,8 @@ def demo(arguments):
 
 def test(arguments):
     """Install what the checks and tests need, and run them all; arguments go to pytest."""
+    # The tests start hundreds of processes, and one that finds no bytecode compiles all it loads: twice its start-up.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     real_parts()
     environment(".[test]")
     if arguments:

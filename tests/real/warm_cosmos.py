@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -26,9 +27,11 @@ from typing import IO, NoReturn
 from real_processes import HANG_S
 
 IMPORTS = (
-    "alembic.command", "av", "cattrs", "importlib.metadata", "paramiko", "rich.console", "rich.progress", "rich.table",
-    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "cosmos_core.__main__", "cosmos_core.app",
-    "cosmos_core.cli.main", "cosmos_core.documents", "cosmos_core.media",
+    "alembic.command", "av.subtitles.stream", "cattrs", "importlib.metadata", "importlib.readers", "paramiko",
+    "platformdirs.unix", "rich.console", "rich.progress", "rich.table", "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite", "cosmos_core.__main__", "cosmos_core.app", "cosmos_core.cli.attached",
+    "cosmos_core.cli.dry", "cosmos_core.cli.main", "cosmos_core.cli.making", "cosmos_core.cli.replacing",
+    "cosmos_core.documents", "cosmos_core.media",
 )  # fmt: skip
 """What a command may come to need. No plugin is among it: plugins are loaded behind a fence."""
 
@@ -208,4 +211,6 @@ if __name__ == "__main__":
     sys.path[0] = ""  # as `python -m` has it, in place of this file's folder
     for each in IMPORTS:
         importlib.import_module(each)
+    gc.collect()
+    gc.freeze()  # what is loaded is garbage in no fork, and is shared by all
     _serve(socket.socket(fileno=int(sys.argv[1])))

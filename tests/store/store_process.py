@@ -1,12 +1,18 @@
-"""One process of several at the same store. It says `ready`, waits for a line, acts, and prints what came of it."""
+"""Processes at the same store: reads a list of acts, forks one process for each, and prints what came of them.
+
+Forks, because fifty processes that each load the program take half a minute to do so.
+"""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 import sys
 import time
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from itertools import pairwise
+from multiprocessing.synchronize import Barrier
 
 from store_records import a_job, a_prompt, at, stored_run
 
@@ -103,12 +109,33 @@ def modules(url: str) -> str:
     return " ".join(sorted(m for m in sys.modules if m.split(".")[0] == "alembic" or m.startswith("sqlalchemy.orm")))
 
 
+_gathered: list[Barrier] = []
+
+
 def start() -> None:
     """Wait until all are here."""
-    print("ready", flush=True)
-    sys.stdin.readline()
+    _gathered[0].wait(timeout=120)
+
+
+def perform(act: list[str]) -> str:
+    """What came of an act: the name of one of the above, and what it is told."""
+    acts = {each.__name__: each for each in (write, open_fresh, lease, submit, crowd, modules)}
+    return acts[act[0]](*act[1:])
+
+
+def all_together(acts: list[list[str]]) -> list[str]:
+    """What came of each act; of the first that fails its error, without waiting for the others."""
+    fork = multiprocessing.get_context("fork")
+    _gathered.append(fork.Barrier(len(acts)))
+    with ProcessPoolExecutor(len(acts), mp_context=fork) as processes:
+        futures = [processes.submit(perform, act) for act in acts]
+        failed = [one.exception() for one in wait(futures, return_when=FIRST_EXCEPTION).done if one.exception()]
+        if failed:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise next(filter(None, failed))
+    return [one.result() for one in futures]
 
 
 if __name__ == "__main__":
-    acts = {act.__name__: act for act in (write, open_fresh, lease, submit, crowd, modules)}
-    print(acts[sys.argv[1]](*sys.argv[2:]))
+    print(json.dumps(all_together(json.load(sys.stdin))))

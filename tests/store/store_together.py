@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
 
 from real_processes import HANG_S
@@ -14,30 +14,15 @@ PROCESS = Path(__file__).with_name("store_process.py")
 
 
 def together(acts: Iterable[tuple[str, ...]]) -> list[str]:
-    """What processes print that begin their acts in the same moment; all of them have to succeed."""
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, PROCESS, *act],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for act in acts
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        said = []
-        for process in processes:
-            out, err = process.communicate(timeout=HANG_S)
-            assert (process.returncode, err) == (0, ""), err
-            said.append(out.strip())
-        return said
+    """What processes answer that begin their acts in the same moment; all of them have to succeed."""
+    ended = subprocess.run(
+        [sys.executable, PROCESS],
+        input=json.dumps(list(acts)),
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
+    answers: list[str] = json.loads(ended.stdout)
+    return answers

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import av
 import pytest
 import warm_cosmos
+from small_media import picture
 from test_transfer_reading import PATHS, TRANSFER25, original, single_view, without_names
 
 from cosmos_core.demo import make_clip
@@ -28,15 +30,11 @@ def media_of(spec: Any) -> list[str]:
     return here + [path for value in spec.values() for path in media_of(value)]
 
 
-def make_picture(path: Path) -> None:
-    with av.open(str(path), "w", format="image2") as container:
-        stream = container.add_stream("mjpeg", rate=1)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuvj420p"
-        frame = av.VideoFrame(320, 180, "yuvj420p")
-        for plane in frame.planes:
-            plane.update(bytes(plane.buffer_size))
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+@cache
+def clip() -> bytes:
+    """Two seconds of 320x180."""
+    with tempfile.TemporaryDirectory() as folder:
+        return make_clip(Path(folder) / "clip.mp4").read_bytes()
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def spec(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         for name in media_of(told):
             path = (copy.parent / name).resolve()
             path.parent.mkdir(parents=True, exist_ok=True)
-            (make_picture if path.suffix == ".jpg" else make_clip)(path)
+            path.write_bytes(picture("yuvj420p", "mjpeg", 320, 180) if path.suffix == ".jpg" else clip())
         if "prompt_path" in told:
             prompt = (copy.parent / told["prompt_path"]).resolve()
             prompt.parent.mkdir(parents=True, exist_ok=True)
