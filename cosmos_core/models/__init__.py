@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cosmos_core.models import checks as checks
     from cosmos_core.models.discover import Found as Found
     from cosmos_core.models.discover import find_plugins as find_plugins
     from cosmos_core.models.model import Model as Model
@@ -30,6 +31,8 @@ __all__ = [*_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "checks":  # with the values that it checks, which nobody has before a hook is called
+        return import_module(f"{__name__}.checks")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import faulthandler
 import itertools
-import logging
 import os
 import signal
 import sys
@@ -20,17 +19,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import get_ident
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from cosmos_core.plugin_calls import calls_plugin, plugin_calls
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 T = TypeVar("T")
 
 TICK_S = 1.0
 _IDLE_TICKS = 5  # the thread ends when it has seen no call for so long
 _SLOW_IMPORT_S = 10.0  # an import that takes longer is told of while it lasts
-
-_log = logging.getLogger(__name__)
 
 
 class Bound(NamedTuple):
@@ -133,7 +133,7 @@ def _look() -> None:
                 _strike(number, call, spent[number])
             elif call.bound.doing.startswith("importing") and 0 <= spent[number] - _SLOW_IMPORT_S < TICK_S:
                 doing, seconds = call.bound.doing, call.bound.seconds
-                _log.warning("still %s, for %g s; it is given up after %g s", doing, spent[number], seconds)
+                _log().warning("still %s, for %g s; it is given up after %g s", doing, spent[number], seconds)
         idle = 0 if calls else idle + 1
         if idle >= _IDLE_TICKS:
             watching.clear()
@@ -173,12 +173,18 @@ def _strike(number: int, call: _Call, spent: float) -> None:
         if call.thread == threading.main_thread().ident and callable(signal.getsignal(signal.SIGURG)):
             signal.pthread_kill(call.thread, signal.SIGURG)
     if 5 * TICK_S <= spent - call.bound.seconds < 6 * TICK_S:
-        _log.error(
+        _log().error(
             "%s does not come back, and waits for something that cannot be interrupted; end this with Ctrl-C or "
             "`kill %d`: runs that were started go on at their hosts, and `cosmos sync` picks them up",
             call.bound.doing,
             os.getpid(),
         )
+
+
+def _log() -> Logger:
+    import logging  # 5 ms, and there is hardly ever something to tell
+
+    return logging.getLogger(__name__)
 
 
 def _exit(status: int) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from inspect import unwrap
-from traceback import walk_tb
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -101,6 +100,8 @@ def _code(impl: Any) -> CodeType:
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[CodeType, str, int]]:
+    from traceback import walk_tb
+
     for frame, line in walk_tb(trace):
         yield frame.f_code, str(frame.f_globals.get("__name__", "")), line
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 import cosmos_core
+from cosmos_core import models
 from cosmos_core.errors import PluginError
 from cosmos_core.hookspecs import PROJECT, Spec
-from cosmos_core.models import checks
+from cosmos_core.models import declaration
 from cosmos_core.models.bounds import Bound, Struck, numbers, settle, struck, watch, watching
 from cosmos_core.models.fence import PASSES, UPGRADE_US
 from cosmos_core.models.progress import FencedReader
@@ -64,9 +65,9 @@ class Shapes:
 
     def describe(self, info: Any, _: Mapping[str, Any]) -> ModelInfo:
         if info is None or info is not self._described:
-            if words := checks.another_contract(info):
+            if words := declaration.another_contract(info):
                 raise WrongAnswer(words, hint=UPGRADE_US)
-            _refuse(checks.wrong_info(info))
+            _refuse(declaration.wrong_info(info))
             self._described = info
         return info  # type: ignore[no-any-return]
 
@@ -74,12 +75,12 @@ class Shapes:
         return () if answers in _NO_PROBLEMS else _joined(answers)
 
     def convert_inputs(self, bundle: Any, call: Mapping[str, Any]) -> Bundle:
-        if wrong := checks.wrong_bundle(bundle, call["job"]):
+        if wrong := models.checks.wrong_bundle(bundle, call["job"]):
             raise WrongAnswer(wrong)
         return bundle  # type: ignore[no-any-return]
 
     def choose_script(self, command: Any, _: Mapping[str, Any]) -> Command:
-        if wrong := checks.wrong_command(command):
+        if wrong := models.checks.wrong_command(command):
             raise WrongAnswer(wrong)
         return command  # type: ignore[no-any-return]
 
@@ -87,7 +88,7 @@ class Shapes:
         if isinstance(reader, FencedReader):
             return reader
         if not callable(reader) and not (self._fills and reader is None):
-            raise WrongAnswer(f"answered {checks.a(reader)}, not a function that reads lines")
+            raise WrongAnswer(f"answered {declaration.a(reader)}, not a function that reads lines")
         return FencedReader(
             reader, self._bounds["follow_progress"], lambda error: self._fault("follow_progress", error)
         )
@@ -99,12 +100,12 @@ class Shapes:
         outputs = (
             (answer,) if isinstance(answer, cosmos_core.Outputs) else _listed(answer, "Outputs", len(job.requests))
         )
-        _refuse(checks.wrong_outputs(outputs, job))
+        _refuse(models.checks.wrong_outputs(outputs, job))
         return outputs
 
     def read_spec(self, answer: Any, _: Mapping[str, Any]) -> tuple[Draft, ...] | None:
         drafts = None if answer is None else _listed(answer, "Drafts", _MANY_DRAFTS) or None
-        _refuse(checks.wrong_drafts(drafts or ()))
+        _refuse(models.checks.wrong_drafts(drafts or ()))
         return drafts
 
 
@@ -165,7 +166,7 @@ def _joined(answers: Any) -> tuple[Problem, ...]:
     """One tuple of problems out of one answer per implementation, or out of what a wrapper returned."""
     if type(answers) is not list:
         problems = _listed(answers, "Problems")
-        _refuse(checks.wrong_problems(problems))
+        _refuse(models.checks.wrong_problems(problems))
         return problems
     joined: list[Problem] = []
     for which, answer in enumerate(answers):
@@ -173,7 +174,7 @@ def _joined(answers: Any) -> tuple[Problem, ...]:
             continue
         try:
             problems = (answer,) if isinstance(answer, cosmos_core.Problem) else _listed(answer, "Problems")
-            _refuse(checks.wrong_problems(problems))
+            _refuse(models.checks.wrong_problems(problems))
         except WrongAnswer as wrong:
             raise WrongAnswer(str(wrong), which, len(answers)) from None
         joined += problems
@@ -184,7 +185,7 @@ def _listed(answer: Any, of: str, most: int = _MANY) -> tuple[Any, ...]:
     if type(answer) is tuple:
         return answer
     if isinstance(answer, (str, bytes)) or not isinstance(answer, Iterable):
-        raise WrongAnswer(f"answered {checks.a(answer)}, not a list of {of}")
+        raise WrongAnswer(f"answered {declaration.a(answer)}, not a list of {of}")
     listed = tuple(islice(answer, most + 1))
     if len(listed) > most:
         raise WrongAnswer(f"answered more than {most} {of}; does it come to an end?")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from cosmos_core.values import LineReader, Progress
 
 MARK = "@cosmos "
-
-_log = logging.getLogger(__name__)
 
 
 def read_marked(line: str) -> Progress | None:
@@ -65,6 +62,8 @@ class FencedReader:
             raise
         except BaseException as error:  # noqa: BLE001  the job goes on without its progress
             self.broken = self._fault(error)
-            _log.warning("%s; its progress is not shown", self.broken.message)
+            import logging
+
+            logging.getLogger(__name__).warning("%s; its progress is not shown", self.broken.message)
             return None
         return progress

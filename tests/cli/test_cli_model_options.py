@@ -10,7 +10,7 @@ from cosmos_core import InputSlot, ModelInfo, Toolkit, parameter
 from cosmos_core.cli import making
 from cosmos_core.cli.model_options import ModelCommand, options_of
 from cosmos_core.config import ToolkitSite
-from cosmos_core.models.checks import OPTIONS, SITE_KEYS
+from cosmos_core.models.declaration import OPTIONS, SITE_KEYS
 
 
 @frozen(kw_only=True)

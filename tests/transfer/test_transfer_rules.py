@@ -10,7 +10,7 @@ from hypothesis import given
 from transfer_requests import PICTURE, VIDEO, asked, given_input, valid_requests
 
 from cosmos_core import Input, Media, Problem, Request, Site
-from cosmos_core.models import checks
+from cosmos_core.models.declaration import wrong_info
 from cosmos_transfer.plugin import transfer
 from cosmos_transfer.transfer25 import validate_inputs
 from cosmos_transfer.transfer25.parameters import INPUTS, MaskPrompts, Parameters, Settings, Weights
@@ -37,7 +37,7 @@ def errors(problems: list[Problem]) -> list[Problem]:
 
 
 def test_the_declaration_keeps_the_contract() -> None:
-    assert checks.wrong_info(transfer.describe()) == ""
+    assert wrong_info(transfer.describe()) == ""
 
 
 def test_a_video_and_one_weight_are_enough() -> None:
