@@ -227,9 +227,9 @@ class Cosmos:
         """Every submitted run that is not done, and those that are lost: evidence of them may have turned up."""
         return (*self.store.unfinished(), *self.store.runs(Filter(status="lost", limit=10_000)).items)
 
-    def fetch(self, run_id: Ref, what: Which = "all") -> RunRecord:
+    def fetch(self, run_id: Ref, what: Which = "all", on_progress: OnChange | None = None) -> RunRecord:
         """Bring outputs here that were not fetched. A run that is downloading ends with these, and leaves the rest."""
-        return bring(self.mover, self.resolve(run_id, ("rs",)), what)
+        return bring(self.mover, self.resolve(run_id, ("rs",)), what, with_a_word(on_progress))
 
     def path(self, ref: Ref) -> str:
         """The local path of `RUN` (its main result) or `RUN:NAME`, fetched if need be."""

@@ -153,7 +153,7 @@ def _tell_detached(run: RunRecord) -> None:
         say(f"\nnothing was started: {run.id} is stored, and nothing runs until", sys.stderr)
         say(f"  cosmos {f'inference {run.id}' if run.submitted_at is None else 'sync'}", sys.stderr)
     elif run.status in _DONE_THERE:
-        words = f"the job of {run.id} is done, its outputs are on {run.target}. To go on:"
+        words = f"the job of {run.id} on {run.target} is done; to fetch its outputs:"
         put(wrapped(words, before="\nleft: ", to=sys.stderr), sys.stderr)
         say(f"  cosmos attach {run.id}", sys.stderr)
     else:

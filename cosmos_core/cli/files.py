@@ -108,12 +108,19 @@ def fetch(ctx: click.Context, ids: tuple[str, ...], only: str, as_json: bool) ->
     A run that was left while it was downloading ends with these outputs; the others stay on the target until they are
     fetched. `-` reads ids from standard input.
     """
-    from cosmos_core.cli.attached import documents
+    from cosmos_core.cli.attached import INTERRUPTED, documents
     from cosmos_core.cli.moving import ids_of
+    from cosmos_core.cli.progress import progress_of
     from cosmos_core.cli.screen import media_facts, print_facts, print_json, say, whole
 
     with opened(ctx) as cosmos:
-        runs = [cosmos.fetch(run.id, "results" if only == "results" else "all") for run in cosmos.runs_of(ids_of(ids))]
+        wanted = cosmos.runs_of(ids_of(ids))
+        try:
+            with progress_of("bar" if sys.stderr.isatty() else "none") as shown:
+                runs = [cosmos.fetch(run.id, "results" if only == "results" else "all", shown.update) for run in wanted]
+        except KeyboardInterrupt:
+            say("\nstopped; the same again goes on with what is here", sys.stderr)
+            ctx.exit(INTERRUPTED)
     if as_json:
         print_json(documents(runs))
         return

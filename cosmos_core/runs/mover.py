@@ -112,7 +112,7 @@ class Mover:
             raise LeaseLost
         return "none"
 
-    def fetch(self, run_id: str, what: Wanted) -> RunRecord:
+    def fetch(self, run_id: str, what: Wanted, on_change: OnChange | None = None) -> RunRecord:
         """End a run whose job has ended, with these of its outputs and not those that it was made with.
 
         Raises UsageError where another process moves it.
@@ -122,7 +122,7 @@ class Mover:
         try:
             with held(self.store, run.job_id or "") as lease:
                 if lease is not None:
-                    return self._advance(run_id, lease, until, None, what)
+                    return self._advance(run_id, lease, until, on_change, what)
         except LeaseLost:
             pass
         run = self.store.run(run_id)

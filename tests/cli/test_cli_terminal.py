@@ -113,7 +113,7 @@ def test_ctrl_c_twice_while_it_downloads_cancels_the_download_only(cosmos, trans
         assert terminal.end() == 130
         lines = terminal.text.splitlines()
 
-    assert f"left: the job of {id_} is done" in told
+    assert f"left: the job of {id_} on simulator is done" in told
     assert f"{id_} is completed, simulated" in lines
     assert re.search(rf"the results stay on simulator: [^`]+`cosmos fetch\s+{id_}` brings\s+them", terminal.text)
     assert max(len(line) for line in lines if "^C" not in line) <= 80

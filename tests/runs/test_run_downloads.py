@@ -62,7 +62,9 @@ def test_a_download_that_was_left_is_fetched_in_part(home: Home) -> None:
     assert "control" not in here(done)
     assert cosmos.store.run(run.id) == done
     assert not remains.exists()
-    assert "control" in here(cosmos.fetch(run.id))
+    told: list[RunRecord] = []
+    assert "control" in here(cosmos.fetch(run.id, on_progress=told.append))
+    assert [(now.status, now.progress.percentage) for now in told if now.progress][-1] == ("downloading", 100)
 
 
 def test_what_a_broken_fetch_left_is_cleared_away_with_its_run_ended(home: Home) -> None:
