@@ -185,7 +185,7 @@ class Cosmos:
     # -- moving runs -------------------------------------------------------------------------------------------
 
     def start(self, run_id: Ref, on_progress: OnChange | None = None) -> RunRecord:
-        """Submit a stored run; returns once it was launched, or is paused."""
+        """Submit a stored run; returns once it was launched, or is paused. Raises Refused if an input has changed."""
         return self.mover.start(self.resolve(run_id, ("rs",)), with_a_word(on_progress))
 
     def follow(self, run_id: Ref, on_progress: OnChange | None = None) -> RunRecord:
@@ -493,6 +493,7 @@ class Cosmos:
                 found[number] = id_
             else:
                 wishes[number] = wish(method, source=id_, **words)
+        self.mover.refuse_changed(map(self.store.run, found.values()))
         made = self.store_runs(list(wishes.values()), submit=True) if wishes else ()
         found |= {number: run.id for number, run in zip(wishes, made, strict=True)}
         return [found[number] for number in range(len(refs))]

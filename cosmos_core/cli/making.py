@@ -216,6 +216,7 @@ def inference(ctx: click.Context, /, ids: tuple[str, ...], **said: Any) -> None:
         store = partial(cosmos.store_runs, submit=True)
         made = iter(asking(store, wishes, as_json=said["as_json"]) if wishes else ())
         runs = [run for id_ in whole for run in ([next(made)] if id_.startswith("ps_") else cosmos.runs_of([id_]))]
+        cosmos.mover.refuse_changed(runs)  # before any of them is started
         ctx.exit(carry_out(cosmos, runs, **_how(said)))
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from attrs import frozen
 
 from cosmos_core.media import Probe
-from cosmos_core.sequences import BadSequence, Sequence, fault, find, some
+from cosmos_core.sequences import BadSequence, Sequence, fault, find, holds_pictures, some
 from cosmos_core.sequences.encoding import RECIPE, OnFrame, encode
 from cosmos_core.store import Store
 from cosmos_core.store.records import FramesRecord, InputRecord
@@ -36,6 +36,15 @@ class Encoding:
 
 
 OnEncoding = Callable[[Encoding], None]
+
+
+@frozen(kw_only=True)
+class Change:
+    """What has happened to the files of a stored input since."""
+
+    kind: Literal["changed", "gone", "lost"]  # lost: only the video is, and it cannot be made again
+    words: str  # after the name of the input
+    kept: bool = False  # whether what it was is still on this machine
 
 
 @frozen(kw_only=True)
@@ -90,32 +99,41 @@ class Frames:
         )
         return record, (*_left_out(sequence), *warnings)
 
-    def changed(self, record: InputRecord) -> str | None:
-        """What has happened to a stored sequence since; None where its video is there or can be made again.
-
-        Pictures that are gone are no loss while the video is kept.
-        """
-        if record.frames is None or record.path is None:
+    def changed(self, record: InputRecord) -> Change | None:
+        """What has happened to the pictures of a stored sequence; None where they are as they were."""
+        then = record.frames
+        if then is None:
             return None
-        path = Path(record.path)
-        kept = path.is_file() and self.look(path)[0] == record.sha256
         try:
-            sequence = find(record.frames.pattern)
-            same = self.digest(sequence) == record.frames.sha256
+            now = find(then.pattern)
+            if (now.first, now.last, self.digest(now)) == (then.first, then.last, then.sha256):
+                return None
         except (BadSequence, OSError):
-            if are_gone(record.frames):
-                return None if kept else "is gone"
-            same = False
-        if not same:
-            return "has changed since its prompt was stored"
-        if not kept and self.remember:
-            try:
-                self._encode(sequence, sequence.files, record.frames, path)
-            except BadSequence as bad:
-                return str(bad)
-            if self.look(path)[0] != record.sha256:
-                return "is encoded otherwise by this version of PyAV"
+            if are_gone(then):
+                return Change(kind="gone", words="is gone", kept=self._is_kept(record))
+            return Change(kind="changed", words="has changed since its prompt was stored")
+        words = "has changed since its prompt was stored"
+        if (now.first, now.last) != (then.first, then.last):
+            words += f": then it was {then.first}-{then.last}, now it is {now.first}-{now.last}"
+        return Change(kind="changed", words=words)
+
+    def make_again(self, record: InputRecord) -> Change | None:
+        """Make the video of a stored sequence again where it was cleared away; why not, where that fails."""
+        if record.frames is None or record.path is None or not self.remember or self._is_kept(record):
+            return None
+        try:
+            sequence, path = find(record.frames.pattern), Path(record.path)
+            self._encode(sequence, sequence.files, record.frames, path)
+        except BadSequence as bad:
+            return Change(kind="lost", words=f"cannot be encoded again: {bad}")
+        if self.look(path)[0] != record.sha256:
+            return Change(kind="lost", words="is encoded otherwise by this version of PyAV")
         return None
+
+    def _is_kept(self, record: InputRecord) -> bool:
+        """Whether the video is still what it was."""
+        path = Path(record.path or "")
+        return path.is_file() and self.look(path)[0] == record.sha256
 
     def digest(self, sequence: Sequence) -> str:
         """SHA-256 over the digests of the pictures, in order; remembered while no picture's size or time changes."""
@@ -168,8 +186,8 @@ class Frames:
 
 
 def are_gone(frames: FramesRecord) -> bool:
-    """Whether pictures were cleared away with their folder: their video then does instead of them."""
-    return not Path(frames.pattern).parent.is_dir()
+    """Whether pictures were cleared away and no others stand in their place: their video then does instead of them."""
+    return not holds_pictures(Path(frames.pattern).parent)
 
 
 def _promised(frames: FramesRecord, width: int, height: int) -> Media:

@@ -11,7 +11,9 @@ from attrs import evolve, field, frozen
 from cosmos_core.config import Target
 from cosmos_core.models.inputs import slot_of
 from cosmos_core.parameters import keys
+from cosmos_core.runs.frames import Change
 from cosmos_core.runs.inputs import BadRef, Refs, is_there
+from cosmos_core.runs.since import problem_of
 from cosmos_core.runs.wish import Wish
 from cosmos_core.sequences import BadSequence, NoSequence, rate_of
 from cosmos_core.store.records import InputRecord
@@ -47,14 +49,16 @@ class _Gathering:
         said = self._rates()
         replaced = {slot for slot, _ in self.wish.inputs}
         old = [record for record in self.stored if record.slot not in replaced]
-        again = [record for record in old if record.frames and _said_for(record.slot, said) is not None]
+        changes = {record: self.refs.changed(record) for record in old}
+        changed = [record for record in old if (change := changes[record]) and change.kind == "changed"]
+        again = [r for r in old if r.frames and _said_for(r.slot, said) is not None and r not in changed]
         kept = [record for record in old if record not in again]
         for record in kept:
-            self._look_again(record)
+            self._look_again(record, changes[record] or self.refs.frames.make_again(record))
         wanted = [*((r.slot, r.frames.pattern) for r in again if r.frames), *self.wish.inputs]
         new = {i: self._file(*wanted[i]) for i in range(len(wanted)) if not self._is_sequence(*wanted[i])}
         sequences = [i for i in range(len(wanted)) if i not in new]
-        self._refuse_needless(said, {wanted[i][0] for i in sequences})
+        self._refuse_needless(said, {*(wanted[i][0] for i in sequences), *(r.slot for r in changed if r.frames)})
         rates = {i: self._rate(wanted[i][0], said, [*kept, *new.values()]) for i in sequences}
         found = {i: self._sequence(*wanted[i], rate) for i, rate in rates.items()}
         self._ask_for(sorted({wanted[i][0] for i, rate in rates.items() if rate is None and found[i] is not None}))
@@ -64,14 +68,12 @@ class _Gathering:
 
     # -- files -------------------------------------------------------------------------------------------------
 
-    def _look_again(self, record: InputRecord) -> None:
-        change = self.refs.changed(record)
-        if change and not (self.target and is_there(record, self.target, self.refs.hosts)):
-            what = record.frames.pattern if record.frames else record.path
-            hint = f"put it back, or give another with --input {record.slot}=FILE"
-            if record.frames and change.startswith("has changed"):
-                hint = f"give it again to use it as it is now: --input {record.slot}={what}"
-            self._problem(record.slot, f"{what} {change}", hint, "input_changed")
+    def _look_again(self, record: InputRecord, change: Change | None) -> None:
+        if change and (problem := problem_of(record, change, self.wish.source, self._is_on_target)):
+            self.problems.append(problem)
+
+    def _is_on_target(self, record: InputRecord) -> bool:
+        return self.target is not None and is_there(record, self.target, self.refs.hosts)
 
     def _file(self, slot: str, ref: str) -> InputRecord:
         try:

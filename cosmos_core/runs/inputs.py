@@ -20,7 +20,7 @@ from cosmos_core.media import Probe, outdated, probe
 from cosmos_core.parameters import nearest
 from cosmos_core.paths import expanded
 from cosmos_core.runs.far import look_at
-from cosmos_core.runs.frames import Frames, OnEncoding
+from cosmos_core.runs.frames import Change, Frames, OnEncoding
 from cosmos_core.sequences import is_pattern
 from cosmos_core.store import Store
 from cosmos_core.store.records import Artifact, InputRecord, PromptRecord, RunRecord
@@ -93,8 +93,8 @@ class Refs:
                 raise BadRef(f"{ref}: a path on a target begins with /", f"{name}:/where/it/is", "no_such_file")
         return self._local(slot, ref)
 
-    def changed(self, record: InputRecord) -> str | None:
-        """What has happened to a stored input's file since; None where it is as it was."""
+    def changed(self, record: InputRecord) -> Change | None:
+        """What has happened to a stored input's files since; None where they are as they were."""
         if record.path is None:
             return None
         if record.frames is not None:
@@ -102,8 +102,10 @@ class Refs:
         try:
             digest, _ = self._looked_at(Path(record.path))
         except OSError:
-            return "is gone"
-        return None if record.sha256 in (None, digest) else "has changed since its prompt was stored"
+            return Change(kind="gone", words="is gone")
+        if record.sha256 in (None, digest):
+            return None
+        return Change(kind="changed", words="has changed since its prompt was stored")
 
     def _local(self, slot: str, ref: str) -> InputRecord:
         path = Path(os.path.abspath(expanded(ref)))  # noqa: PTH100  resolve() would rename links

@@ -7,6 +7,7 @@ holder of the job's lease moves; each write says which state and which epoch it 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from attrs import evolve
@@ -14,9 +15,11 @@ from attrs import evolve
 from cosmos_core.config import Config
 from cosmos_core.errors import TargetUnusable, UsageError
 from cosmos_core.models import Models
+from cosmos_core.runs.inputs import Refs
 from cosmos_core.runs.journey import Journey, OnChange, Until, Wanted
 from cosmos_core.runs.lease import SECONDS, Lease, LeaseLost, held, is_dead, kept, this_process
 from cosmos_core.runs.plan import config_of
+from cosmos_core.runs.since import refuse_changed
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import JobRecord, RunRecord
 from cosmos_core.targets import Hosts
@@ -37,12 +40,16 @@ class Mover:
     # -- the ways in -------------------------------------------------------------------------------------------
 
     def start(self, run_id: str, on_change: OnChange | None = None, until: Until = "launched") -> RunRecord:
-        """Submit a stored run, or go on with one that stands still, until it was launched (or is paused)."""
+        """Submit a stored run, or go on with one that stands still, until it was launched (or is paused).
+
+        Raises Refused where its inputs have changed since it was stored.
+        """
         run = self.store.run(run_id)
         if run.ended:
             raise UsageError(f"{run_id} is {run.status} already", hint=f"`cosmos retry {run_id}` runs it again")
         if run.submitted_at is not None:
             return self.go_on(run_id, until, on_change)
+        self.refuse_changed([run])
         _, job = self.submitted(run)
         epoch = self.store.submit(run_id, job, this_process(), SECONDS, now=self.store.now())
         try:
@@ -50,6 +57,10 @@ class Mover:
                 return self._advance(run_id, lease, until, on_change)
         except LeaseLost:
             return self.go_on(run_id, until, on_change)
+
+    def refuse_changed(self, runs: Iterable[RunRecord]) -> None:
+        """Raise Refused if inputs of runs that were only stored have changed since."""
+        refuse_changed(runs, self.store, Refs(config=self.config, store=self.store, hosts=self.hosts))
 
     def submitted(self, run: RunRecord) -> tuple[RunRecord, JobRecord]:
         """A run that was never submitted as if it were, with its job. Raises UsageError where that may not be."""

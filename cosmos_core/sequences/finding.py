@@ -78,6 +78,14 @@ def is_pattern(ref: str) -> bool:
     return _kind(name) in _PICTURES | _SCENE and bool(_NUMBER.search(name) or "*" in name)
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether there is any picture in a folder, as far as it can be seen."""
+    try:
+        return any(_kind(p.name) in _PICTURES | _SCENE and p.name[0] != "." for p in folder.iterdir())
+    except OSError as error:
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
+
+
 def find(ref: str) -> Sequence:
     """The pictures that a folder or a pattern means. Raises BadSequence with all that is wrong."""
     path = Path(os.path.abspath(expanded(ref)))  # noqa: PTH100  resolve() would rename links

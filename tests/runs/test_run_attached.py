@@ -163,7 +163,7 @@ def test_a_file_that_is_on_the_target_gets_no_second_name(home: Home) -> None:
     assert clip.stat().st_nlink == 1
 
 
-def test_an_input_changed_since_is_refused_unless_the_target_has_it(home: Home) -> None:
+def test_an_input_changed_since_is_refused_and_one_that_is_gone_unless_the_target_has_it(home: Home) -> None:
     clip = make_clip(home.folder / "mine.mp4", shade=5)
     cosmos = home.cosmos()
     old = home.store_run(cosmos, inputs={"video": clip})
@@ -185,9 +185,14 @@ def test_an_input_changed_since_is_refused_unless_the_target_has_it(home: Home) 
     (done,) = cosmos.sync(follow=True)
     whole(home, done)
     clip.unlink()
-    whole(home, cosmos.execute(cosmos.retry(done.id).id))
+    again = cosmos.retry(done.id)
+    assert f"{clip} is gone: the copy on the target is used" in again.warnings[0]
     make_clip(clip, shade=6)
-    whole(home, cosmos.run(old.prompt_id))
+    for run in (lambda: cosmos.run(old.prompt_id), lambda: cosmos.execute(again.id)):
+        with pytest.raises(Refused, match=f"--input video={clip}"):
+            run()
+    make_clip(clip, shade=5)
+    whole(home, cosmos.execute(again.id))
 
 
 def work_with_videos(home: Home) -> Work:

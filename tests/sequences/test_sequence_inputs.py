@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from cosmos_core import Cosmos, Refused
 from cosmos_core.demo import make_clip
 from cosmos_core.runs.frames import Encoding
 from cosmos_core.runs.wish import Wish
-from cosmos_core.store.records import PromptRecord
+from cosmos_core.store.records import PromptRecord, RunRecord
 
 SIZE = (64, 36)
 
@@ -160,22 +160,92 @@ def test_a_run_at_another_rate_is_another_prompt(api: Cosmos, frames: Path) -> N
     assert video.frames.rate == "25"
 
 
-def test_pictures_that_changed_are_refused(api: Cosmos, frames: Path) -> None:
-    prompt = create(api, {"video": frames}, input_fps=24)
-    write_picture(frames / "d.0002.png", 99, size=SIZE)
-    with pytest.raises(Refused) as caught:
-        api.create_run(prompt.id)
-    [problem] = caught.value.problems
-    assert problem.message == f"{frames}/d.####.png has changed since its prompt was stored"
-    assert problem.hint == f"give it again to use it as it is now: --input video={frames}/d.####.png"
+def render_again(folder: Path) -> None:
+    for number in range(1, 5):
+        write_picture(folder / f"d.{number:04d}.png", 90 + number, size=SIZE)
 
 
-def test_pictures_that_are_gone_are_no_loss(api: Cosmos, frames: Path) -> None:
+def render_one_more(folder: Path) -> None:
+    write_picture(folder / "d.0005.png", 5, size=SIZE)
+
+
+def renumber(folder: Path) -> None:
+    for number in range(1, 5):
+        (folder / f"d.{number:04d}.png").rename(folder / f"d.{number + 1000}.png")
+
+
+def write_others(folder: Path) -> None:
+    shutil.rmtree(folder)
+    write_picture(folder / "d.0001.jpg", size=SIZE, pixel="yuvj420p")
+
+
+CHANGES = {
+    render_again: "",
+    lambda folder: (folder / "d.0002.png").unlink(): "",
+    lambda folder: (folder / "d.0004.png").unlink(): ": then it was 1-4, now it is 1-3",
+    render_one_more: ": then it was 1-4, now it is 1-5",
+    renumber: ": then it was 1-4, now it is 1001-1004",
+    write_others: "",
+}
+
+
+@pytest.fixture
+def old(api: Cosmos, frames: Path) -> RunRecord:
+    """A run of the pictures, done long ago: the target has their video in its cache."""
+    run = api.run(create(api, {"video": frames}, input_fps=24).id)
+    assert run.status == "completed"
+    return run
+
+
+def test_pictures_that_changed_are_refused_though_the_target_has_their_video(
+    api: Cosmos, frames: Path, old: RunRecord
+) -> None:
+    stored = api.create_run(old.id, name="stored before")
+    before = {path.name: path.read_bytes() for path in frames.iterdir()}
+    ways: list[tuple[str, Callable[[], object]]] = [
+        (old.id, lambda: api.store_run(Wish(source=old.id, parameters={"seed": 2}))),
+        (old.id, lambda: api.store_run(Wish(source=old.id, input_fps={"video": 12}))),
+        (old.id, lambda: api.dry_run(Wish(source=old.id))),
+        (old.id, lambda: api.retry(old.id)),
+        (old.prompt_id, lambda: api.create_run(old.prompt_id)),
+        (stored.id, lambda: api.run(stored.id)),
+        (stored.id, lambda: api.start(stored.id)),
+    ]
+    for change, told in CHANGES.items():
+        change(frames)
+        for source, again in ways:
+            with pytest.raises(Refused) as caught:
+                again()
+            [problem] = caught.value.problems
+            assert (problem.field, problem.code) == ("video", "input_changed")
+            assert problem.message == f"{frames}/d.####.png has changed since its prompt was stored{told}"
+            taken = f"`cosmos run --from {source} --input video={frames}/` takes them as they are now"
+            assert problem.hint == taken
+        shutil.rmtree(frames)
+        frames.mkdir()
+        for name, content in before.items():
+            (frames / name).write_bytes(content)
+    assert api.store.run(stored.id).submitted_at is None
+    render_again(frames)
+    new = api.store_run(Wish(source=old.id, inputs=(("video", f"{frames}/"),)))
+    assert api.prompt(new.prompt_id).inputs[0].sha256 != api.prompt(old.prompt_id).inputs[0].sha256
+
+
+def test_pictures_that_are_gone_are_no_loss_and_told(api: Cosmos, frames: Path, old: RunRecord) -> None:
+    shutil.rmtree(frames)
+    for clear in (lambda: frames.mkdir(), lambda: shutil.rmtree(api.config.home / "sequences")):
+        run = api.create_run(old.prompt_id)
+        assert run.prompt_id == old.prompt_id
+        [warning] = run.warnings
+        assert f"video: {frames}/d.####.png is gone: the video that was made of it is used -> " in warning
+        clear()
+
+
+def test_pictures_that_are_gone_with_their_video_are_refused(api: Cosmos, frames: Path) -> None:
     prompt = create(api, {"video": frames}, input_fps=24)
     shutil.rmtree(frames)
-    assert api.create_run(prompt.id).prompt_id == prompt.id
     shutil.rmtree(api.config.home / "sequences")
-    with pytest.raises(Refused, match=r"1 problem|is gone"):
+    with pytest.raises(Refused, match=r"1 problem[\s\S]*is gone"):
         api.create_run(prompt.id)
 
 
