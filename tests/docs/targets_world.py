@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import warm_cosmos
 from attrs import define, field
 from real_accounts import Accounts
 from real_dockerd import Dockerd
@@ -44,6 +45,8 @@ class World:
     servers: Mapping[str, Sshd]
     """By the page's name for the host."""
     dockerd: Dockerd
+    descriptors: tuple[int, ...]
+    """What a warm `cosmos` needs."""
     real: Mapping[str, str] = field(factory=dict)
 
     def substituted(self, text: str) -> str:
@@ -79,6 +82,7 @@ class World:
             text=True,
             check=False,
             timeout=HANG_S,
+            pass_fds=self.descriptors,
         )
         said = done.stdout.replace("\r", "")
         if answer:  # the terminal shows it as it comes, which is before the question
@@ -181,7 +185,8 @@ def make_world(
         "/home/me/.ssh": home.folder / ".ssh",
         "/home/me/work": work,
     }
-    return World(work, place, home, servers, dockerd, {page: str(here) for page, here in real.items()})
+    warm = warm_cosmos.on_path(shims)
+    return World(work, place, home, servers, dockerd, warm, {page: str(here) for page, here in real.items()})
 
 
 def end(world: World) -> None:

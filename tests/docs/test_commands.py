@@ -7,9 +7,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+import warm_cosmos
 
 from cosmos_core.config import Config
 from cosmos_core.demo import make_clip
@@ -32,8 +34,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as warm:
+        needed = warm_cosmos.on_path(Path(warm))
+        env = os.environ | {"PATH": f"{warm}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        return subprocess.run(
+            ["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False, pass_fds=needed
+        )
 
 
 def test_the_commands_of_the_readme_work_one_after_the_other(folder: Path) -> None:

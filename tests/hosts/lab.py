@@ -15,7 +15,6 @@ import pytest
 import warm_cosmos
 from attrs import frozen
 from real_parts import GpuHost
-from real_processes import HANG_S
 from real_processes import until as until
 
 from cosmos_core import Cosmos
@@ -126,15 +125,7 @@ class Laptop:
 
     def dies(self, run_id: str, what: str, nth: int, when: str) -> None:
         """A client that executes a run and is killed at that point."""
-        done = subprocess.run(
-            [sys.executable, "-c", SUICIDE, run_id, what, str(nth), when],
-            env=self.environ,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=HANG_S,
-        )
+        done = warm_cosmos.run((run_id, what, str(nth), when), cwd=self.folder, env=self.environ, code=SUICIDE)
         assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,19 @@ class Installed:
         self.folder = folder
         self.bin = folder / "env" / "bin"
         subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
-        self.pip("install", str(ROOT))
+        self.pip("install", "--no-compile", str(ROOT))
+        # what builds the plugins, once for all of them and beside the environment, which is not to have it
+        self.pip("install", "--no-compile", "--target", str(folder / "builder"), "hatchling")
         make_clip(folder / "street.mp4")
 
-    def pip(self, *arguments: str) -> None:
+    def add(self, example: str) -> None:
+        """Install one of our examples."""
+        there = os.environ | {"PYTHONPATH": str(self.folder / "builder")}
+        self.pip("install", "--no-deps", "--no-build-isolation", str(EXAMPLES / example), env=there)
+
+    def pip(self, *arguments: str, env: Mapping[str, str] = os.environ) -> None:
         argv = [str(self.bin / "python"), "-m", "pip", "--disable-pip-version-check", "-q", *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
         assert done.returncode == 0, done.stderr
 
     def cosmos(self, *arguments: str, home: str = "home") -> subprocess.CompletedProcess[str]:
@@ -64,7 +72,7 @@ def test_a_stranger_s_model_runs_with_not_one_line_of_ours_changed(installed: In
     before = installed.cosmos("run", "--model", "storyboard", "--video", "street.mp4")
     assert before.returncode == 2
     assert "storyboard" in before.stderr
-    installed.pip("install", "--no-deps", str(EXAMPLES / "cosmos-storyboard"))
+    installed.add("cosmos-storyboard")
     run = installed.document("run", "--model", "storyboard", "--video", "street.mp4", "--columns", "3")
     assert run["status"] == "completed"
     assert run["simulated"] is False
@@ -88,7 +96,7 @@ def test_the_commands_of_the_page_on_plugins_work_word_for_word(installed: Insta
 
 
 def test_one_broken_in_five_ways_breaks_only_itself(installed: Installed) -> None:
-    installed.pip("install", "--no-deps", str(EXAMPLES / "cosmos-broken"))
+    installed.add("cosmos-broken")
     try:
         plugins = installed.document("plugins")["items"]
         broken = {p["name"]: p for p in plugins if p["package"] == "cosmos-broken"}
@@ -112,7 +120,7 @@ def test_one_broken_in_five_ways_breaks_only_itself(installed: Installed) -> Non
 
 
 def test_an_extension_adds_its_rule_to_every_model(installed: Installed) -> None:
-    installed.pip("install", "--no-deps", str(EXAMPLES / "cosmos-house-rules"))
+    installed.add("cosmos-house-rules")
     try:
         kinds = {p["name"]: p["kind"] for p in installed.document("plugins")["items"]}
         assert "extension" in kinds.values()

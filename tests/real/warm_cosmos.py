@@ -40,10 +40,10 @@ _COLD = ("PYTHON", "LANG", "LC_", "LD_")
 
 
 def run(
-    args: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = HANG_S
+    args: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = HANG_S, code: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """`cosmos ARGS` to its end, as subprocess.run does it with its output captured."""
-    argv = [sys.executable, "-m", "cosmos_core", *args]
+    """`cosmos ARGS` to its end, as subprocess.run does it with its output captured; or `python -c CODE ARGS`."""
+    argv = [sys.executable, *(("-c", code) if code else ("-m", "cosmos_core")), *args]
     if sys.platform != "linux" or _start_up(env) != _start_up(os.environ):
         return subprocess.run(
             argv, cwd=cwd, env=env, input=stdin, capture_output=True, encoding="utf-8", timeout=timeout, check=False
@@ -52,7 +52,8 @@ def run(
         (theirs_in, into), (out, theirs_out), (err, theirs_err) = [
             tuple(stack.enter_context(end) for end in _pipe()) for _ in range(3)
         ]
-        command = stack.enter_context(_Forked(args, cwd, env, (theirs_in, theirs_out, theirs_err)))
+        request = {"args": list(args), "cwd": str(cwd), "env": dict(env), "code": code}
+        command = stack.enter_context(_Forked(request, (theirs_in, theirs_out, theirs_err)))
         for end in (theirs_in, theirs_out, theirs_err):
             end.close()
         said = _talk(into, stdin.encode(), (out, err), time.monotonic() + timeout)
@@ -60,6 +61,37 @@ def run(
             command.kill()
             raise subprocess.TimeoutExpired(argv, timeout)
         return subprocess.CompletedProcess(argv, command.wait(), *(each.decode("utf-8") for each in said))
+
+
+_SHIM = """#!{python} -IS
+import json, os, socket, sys
+ours, theirs = socket.socketpair()
+request = {{"args": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "code": ""}}
+with theirs, os.fdopen(os.memfd_create("request"), "wb", buffering=0) as file:
+    file.write(json.dumps(request).encode())
+    socket.send_fds(socket.socket(fileno={asker}), [b"!"], [file.fileno(), theirs.fileno(), 0, 1, 2])
+ours.recv(16)
+code = int(ours.recv(16))
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
+def on_path(folder: Path) -> tuple[int, ...]:
+    """Write a warm `cosmos` into a folder, for shells with that on their PATH; the descriptors that they must inherit.
+
+    It knows no signals, and of a terminal only what it reads and writes.
+    """
+    file = folder / "cosmos"
+    if sys.platform == "linux":
+        asker = _asker().fileno()
+        file.write_text(_SHIM.format(python=sys.executable, asker=asker), encoding="utf-8")
+    else:
+        file.symlink_to(Path(sys.executable).with_name("cosmos"))
+        return ()
+    file.chmod(0o755)
+    return (asker,)
 
 
 def _start_up(env: Mapping[str, str]) -> dict[str, str]:
@@ -104,11 +136,10 @@ def _talk(
 class _Forked:
     """A command under way. A context manager that lets go of what is told about it."""
 
-    def __init__(self, args: Sequence[str], cwd: Path, env: Mapping[str, str], stdio: Sequence[IO[bytes]]) -> None:
+    def __init__(self, request: Mapping[str, object], stdio: Sequence[IO[bytes]]) -> None:
         self._told, theirs = socket.socketpair()
-        request = json.dumps({"args": list(args), "cwd": str(cwd), "env": dict(env)}).encode()
         with theirs, os.fdopen(os.memfd_create("request"), "wb", buffering=0) as file:
-            file.write(request)
+            file.write(json.dumps(request).encode())
             socket.send_fds(_asker(), [b"!"], [file.fileno(), theirs.fileno(), *(end.fileno() for end in stdio)])
         self.pid = int(self._told.recv(16))
 
@@ -201,6 +232,10 @@ def _become(request: int, stdio: Sequence[int]) -> NoReturn:
         for number, mode in enumerate(("r", "w", "w"))
     )
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    if asked["code"]:
+        sys.argv = ["-c", *asked["args"]]
+        exec(asked["code"], {"__name__": "__main__"})
+        sys.exit(0)
     sys.argv = ["cosmos", *asked["args"]]
     from cosmos_core.__main__ import main
 

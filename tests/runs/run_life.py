@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import warm_cosmos
 from real_processes import until as until
 
 from cosmos_core import Cosmos
@@ -34,9 +35,8 @@ def called(*args, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
 setattr(owner, name.split(".")[1], called)
-cosmos.execute(words[0])
 """
-"""Executes the run words[0], and kills itself before or after the words[2]-th call of the method words[1]."""
+"""Has this process killed before or after the words[2]-th call of the method words[1]."""
 
 MOVE = "cosmos_core.store:Store.move"
 """The 6 transitions: to uploading, queued, running, downloading, parsing, completed."""
@@ -98,15 +98,22 @@ class Home:
 
     def client(self, code: str, *words: str) -> subprocess.Popen[str]:
         """Another process that runs `code` with `cosmos` and `words` in it."""
-        program = (
+        argv = [sys.executable, "-c", self._program(code), *words]
+        client = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._clients.append(client)
+        return client
+
+    def dies(self, run_id: str, what: str, nth: int, when: str, how: str = "cosmos.execute(words[0])") -> None:
+        """Another process that executes a run, and is killed before or after the nth call of a method."""
+        program = self._program(SUICIDE + how)
+        done = warm_cosmos.run((run_id, what, str(nth), when), cwd=Path.cwd(), env=os.environ, code=program)
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+    def _program(self, code: str) -> str:
+        return (
             f"import sys\nfrom cosmos_core import Cosmos\ncosmos = Cosmos({str(self.config_file)!r})\n"
             f"words = sys.argv[1:]\n{code}"
         )
-        client = subprocess.Popen(
-            [sys.executable, "-c", program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self._clients.append(client)
-        return client
 
     def job_dir(self, run: RunRecord) -> Path:
         """Where the run's job is on this machine."""

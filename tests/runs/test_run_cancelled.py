@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from real_processes import HANG_S
-from run_life import MOVE, NOWHERE, SUICIDE, Home, processes, until
+from run_life import MOVE, NOWHERE, Home, processes, until
 
 from cosmos_core.errors import UsageError
 from cosmos_transfer.standin.repository import lay_out
@@ -48,7 +48,7 @@ def test_left_in_a_state(
     monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, what, str(nth), when).communicate()
+    home.dies(run.id, what, nth, when)
     assert cosmos.store.run(run.id).status == state
     done = cosmos.cancel(run.id)
     assert done.status == "cancelled"
@@ -81,7 +81,7 @@ def test_what_had_ended_by_itself_is_not_cancelled(home: Home, monkeypatch: pyte
     monkeypatch.setenv("STANDIN_FAIL", "crash")
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, MOVE, "4", "before").communicate()
+    home.dies(run.id, MOVE, 4, "before")
     done = cosmos.cancel(run.id)
     assert done.status == "failed"
     assert done.error

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from run_life import MOVE, SUICIDE, Home
+from run_life import MOVE, Home
 
 from cosmos_core import Cosmos
 from cosmos_core.errors import TargetUnusable, UsageError
@@ -27,7 +27,7 @@ def link_all_but_videos(source: str, to: Path) -> None:
 def left_downloading(home: Home, cosmos: Cosmos) -> RunRecord:
     """A run whose client was killed as its download began."""
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, MOVE, "4", "after").communicate()
+    home.dies(run.id, MOVE, 4, "after")
     assert cosmos.store.run(run.id).status == "downloading"
     return run
 

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from run_life import MOVE, SUICIDE, Home, processes, until, whole
+from run_life import MOVE, Home, processes, until, whole
 
 FAILURES = {
     "no_cuda_extra": "environment",
@@ -132,7 +132,7 @@ def test_lost_is_corrected_once_evidence_turns_up(home: Home, monkeypatch: pytes
 def test_a_folder_removed_while_its_outputs_are_awaited(home: Home) -> None:
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, MOVE, "4", "after").communicate()
+    home.dies(run.id, MOVE, 4, "after")
     shutil.rmtree(home.job_dir(run))
     (lost,) = cosmos.sync()
     assert lost.status == "lost"

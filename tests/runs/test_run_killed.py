@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from run_life import MOVE, SUICIDE, Home, processes, until, whole
+from run_life import MOVE, Home, processes, until, whole
 
 from cosmos_core.runs.lease import this_process
 from cosmos_core.runs.wish import Wish
@@ -40,9 +40,7 @@ POINTS = [
 def test_killed_there_it_is_finished_by_another(home: Home, what: str, nth: int, when: str, state: str) -> None:
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    client = home.client(SUICIDE, run.id, what, str(nth), when)
-    _, err = client.communicate()
-    assert client.returncode == -signal.SIGKILL, err
+    home.dies(run.id, what, nth, when)
     left = cosmos.store.run(run.id)
     assert left.status == state
     assert not left.ended
@@ -57,7 +55,7 @@ def test_killed_there_it_is_finished_by_another(home: Home, what: str, nth: int,
 def test_killed_before_it_was_submitted_it_was_only_stored(home: Home) -> None:
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, "cosmos_core.store:Store.submit", "1", "before").communicate()
+    home.dies(run.id, "cosmos_core.store:Store.submit", 1, "before")
     assert cosmos.sync(follow=True) == ()
     assert cosmos.store.run(run.id).submitted_at is None
     whole(home, cosmos.execute(run.id))
@@ -71,10 +69,7 @@ def test_killed_as_soon_as_it_was_stored_it_is_finished_by_another(home: Home, h
     source = run.prompt_id
     if "retry" in how:
         source = cosmos.cancel(run.id).id
-    code = SUICIDE.replace("cosmos.execute(words[0])", how)
-    client = home.client(code, source, "cosmos_core.store:Store.add", "1", "after")
-    _, err = client.communicate()
-    assert client.returncode == -signal.SIGKILL, err
+    home.dies(source, "cosmos_core.store:Store.add", 1, "after", how)
     stored = next(one for one in cosmos.list_runs().items if one.id != run.id)
     assert (stored.status, stored.progress) == ("pending", None)
     (done,) = cosmos.sync(follow=True)
@@ -96,7 +91,7 @@ def test_what_is_submitted_and_has_no_place_yet_is_cancelled_without_its_host(ho
 def test_killed_after_the_end_nothing_is_left_to_do(home: Home) -> None:
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, MOVE, "6", "after").communicate()
+    home.dies(run.id, MOVE, 6, "after")
     assert cosmos.sync() == ()
     whole(home, cosmos.store.run(run.id))
 
@@ -105,9 +100,7 @@ def test_killed_between_seeing_that_it_is_doomed_and_stopping_it(home: Home, mon
     monkeypatch.setenv("STANDIN_FAIL", "blocked_prompt")
     cosmos = home.cosmos()
     run = home.store_run(cosmos, gpus=2, parameters={"weights": {"edge": 0.5}})
-    client = home.client(SUICIDE, run.id, "cosmos_core.targets.jobdir:JobDir.stop", "1", "before")
-    _, err = client.communicate()
-    assert client.returncode == -signal.SIGKILL, err
+    home.dies(run.id, "cosmos_core.targets.jobdir:JobDir.stop", 1, "before")
     assert cosmos.store.run(run.id).error is not None
     (done,) = cosmos.sync(follow=True)
     assert (done.status, done.error and done.error.code) == ("failed", "prompt_blocked")
@@ -159,7 +152,7 @@ def test_the_log_survives_the_folder(home: Home) -> None:
 def test_a_mover_elsewhere_is_left_alone_until_its_lease_runs_out(home: Home) -> None:
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, MOVE, "2", "after").communicate()
+    home.dies(run.id, MOVE, 2, "after")
     job_id = cosmos.store.run(run.id).job_id
     assert job_id is not None
     now = datetime.now(UTC)
@@ -196,7 +189,7 @@ def test_a_folder_removed_when_it_may_have_been_started_is_never_started_again(
     monkeypatch.setenv("STANDIN_STEP_SECONDS", "60")
     cosmos = home.cosmos()
     run = home.store_run(cosmos)
-    home.client(SUICIDE, run.id, "cosmos_core.targets.jobdir:JobDir.start", "1", "after").communicate()
+    home.dies(run.id, "cosmos_core.targets.jobdir:JobDir.start", 1, "after")
     folder = home.job_dir(run)
     until(lambda: processes(folder.name))
     folder.rename(folder.with_name("removed"))  # in one step: its processes still write there

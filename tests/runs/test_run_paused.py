@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from real_accounts import Account, Accounts
-from run_life import NOWHERE, SUICIDE, Home, whole
+from run_life import NOWHERE, Home, whole
 
 from cosmos_core.errors import UsageError
 from cosmos_core.store.records import PAUSED, Filter
@@ -106,9 +105,7 @@ def test_a_toolkit_that_is_installed_here(home: Home) -> None:
 def test_a_store_knows_of_its_first_real_run_before_it_is_one(home: Home) -> None:
     _real(home, home.folder / "nowhere")
     run = home.store_run()
-    client = home.client(SUICIDE, run.id, "cosmos_core.store:Store.submit", "1", "after")
-    _, err = client.communicate()
-    assert client.returncode == -signal.SIGKILL, err
+    home.dies(run.id, "cosmos_core.store:Store.submit", 1, "after")
     assert home.cosmos().store.ever_real
 
 
