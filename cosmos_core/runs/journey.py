@@ -41,6 +41,7 @@ Wanted = Literal["all", "results", "none"]
 OnChange = Callable[[RunRecord], None]
 
 _START_S = 30.0
+_AT_ONCE_S = 0.2  # a job that need not wait begins within that time: to ask after it would only hold it up
 _CLOSELY_S = 2.0
 _PATIENCE_S = 1.0  # who launches is told that it waits only where it really does
 
@@ -207,12 +208,12 @@ class Journey:
 
     def _launch(self) -> bool:
         """Start the job, which does nothing where it was started before, and wait until its work begins."""
-        if self.jobdir.look().state == "absent":
+        if not self.jobdir.is_complete():
             return self._lose("absent")
         self._progress("queued", None, "starting")
         self.jobdir.start(secrets_of(self.work.config.target))
         called, pause, joined = time.monotonic(), 0.0, None
-        given_up, closely = called + _START_S, called
+        given_up, closely = called + _START_S, called + _AT_ONCE_S
         while True:
             marks = [Span(self.jobdir.at(name), 0, 16) for name in ("started", "exit_code", "refused", "busy")]
             started, ended, *refusals = self.rounds.read(marks, pause=pause)

@@ -50,7 +50,8 @@ work_goes_on() {
 start_work() { # NAME=VALUE ...
     devices= labelled=
     if [ -n "$chosen" ]; then
-        labelled=$(echo "$chosen" | tr ' ' ,)
+        # shellcheck disable=SC2086  # split on purpose
+        labelled=$(commas $chosen)
         devices="\"device=$labelled\""
     fi
     docker rm --volumes "$container" > /dev/null 2>&1 # one that was made and never ran; no other can be removed so

@@ -77,6 +77,11 @@ end_processes() { # TERM, wait, KILL
     done
 }
 
+commas() { # 0 1 2
+    IFS=,
+    echo "$*"
+}
+
 nap() { # a signal ends it
     { sleep "$1" 2>/dev/null || sleep 1; } 7<&- 8<&- &
     wait $!
@@ -209,7 +214,7 @@ start)
     while IFS= read -r secret; do
         set -- "$@" "$secret"
     done
-    (true >> keeper.log) && rm -f busy refused && begin "$@"
+    (true >> keeper.log) && { [ ! -e busy ] && [ ! -e refused ] || rm -f busy refused; } && begin "$@"
     ;;
 look) if [ -f exit_code ]; then tell_end; else look; fi ;;
 stop) [ -f exit_code ] || stop ;;

@@ -63,6 +63,11 @@ class JobDir:
         """What became of it."""
         return look_at(self.host, (self,))[0]
 
+    def is_complete(self) -> bool:
+        """Whether the folder is there with all that belongs into it: job.sh is written last."""
+        script = self.at("job.sh")
+        return script in self.host.stat([script])
+
     def refusal(self) -> tuple[str, str]:
         """Why a job that is idle was not started: ("busy" or "refused", words), or two empty texts."""
         names = ("refused", "busy")

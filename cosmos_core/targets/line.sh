@@ -22,7 +22,7 @@ join_line() {
         return 1
         ;;
     esac
-    (umask 022 && mkdir -p "${line%/*}/" && umask 0 && mkdir -m 1777 "$line") 2>/dev/null
+    [ -d "$line" ] || (umask 022 && mkdir -p "${line%/*}/" && umask 0 && mkdir -m 1777 "$line") 2>/dev/null
     [ -h "$line" ] || (umask 022 && set -C && : > "$line/line") 2>/dev/null
     if ! command -v flock > /dev/null; then
         echo "flock is missing: install util-linux there, or set gpus = 0" > refused
@@ -33,14 +33,21 @@ join_line() {
     fi
     exec 7< "$line/line"
     flock 7
-    last=$(ls "$line" | sed -n 's/^ticket\.0*\([0-9]\{1,9\}\)\..*/\1/p' | sort -n | tail -n 1)
-    if [ "${last:-0}" = 999999999 ]; then
+    last=0
+    for other in "$line"/ticket.*.*; do
+        number=${other#"$line"/ticket.}
+        number=${number%%.*}
+        number=${number#"${number%%[!0]*}"} # $((010)) is eight
+        case $number in '' | *[!0-9]* | ??????????*) ;; *) [ "$number" -le "$last" ] || last=$number ;; esac
+    done
+    if [ "$last" = 999999999 ]; then
         echo "a ticket in $line has the last number there is: root, or its owner, can remove it" > refused
         exec 7<&-
         return 1
     fi
-    ticket=$line/ticket.$(printf %06d $((${last:-0} + 1))).$job
-    (umask 022 && set -C && echo "$owner job=$job want=$want gpus=$(echo "$gpus" | tr ' ' ,)" > "$ticket") 2>/dev/null
+    ticket=$line/ticket.$(printf %06d $((last + 1))).$job
+    # shellcheck disable=SC2086  # split on purpose
+    (umask 022 && set -C && echo "$owner job=$job want=$want gpus=$(commas $gpus)" > "$ticket") 2>/dev/null
     if ! { [ -s "$ticket" ] && [ -O "$ticket" ] && [ ! -h "$ticket" ]; }; then
         rm -f "$ticket"
         echo "no ticket could be written in $line: is the disk full?" > refused

@@ -32,7 +32,8 @@ wait_for_work() { # NAME=VALUE ...
         COSMOS_JOB=$job
         export COSMOS_JOB
         if [ -n "$chosen" ]; then
-            CUDA_VISIBLE_DEVICES=$(echo "$chosen" | tr ' ' ,)
+            # shellcheck disable=SC2086  # split on purpose
+            CUDA_VISIBLE_DEVICES=$(commas $chosen)
             export CUDA_VISIBLE_DEVICES
         fi
         while [ $# -gt 0 ]; do # only here: a secret called `limit` or `PATH` is the work's, not ours
@@ -55,7 +56,7 @@ await() { # PID: a signal to us ends the wait, not the child
 }
 await_work() {
     [ -z "$worker" ] || await "$worker"
-    while lives waiter || { [ ! -s work_code ] && work_goes_on; }; do nap 0.5; done # it is not our child, or was killed
+    while [ ! -s work_code ] && { lives waiter || work_goes_on; }; do nap 0.5; done # it is not our child, or was killed
     if [ ! -s work_code ]; then
         leave_line
         exit # nobody knows how it ended
@@ -64,4 +65,4 @@ await_work() {
 }
 stop_work() { end_processes; }
 end_leftovers() { end_processes; }
-clean_up() { rm -f work_code.part; }
+clean_up() { [ ! -e work_code.part ] || rm -f work_code.part; }
