@@ -7,7 +7,7 @@ import os
 import sys
 
 _INTERRUPTED = 130
-_GARBAGE_AFTER = 100_000  # allocations; Python's own 700 suit programs that make rings of objects
+_GARBAGE_AFTER = 250_000  # allocations; Python's own 700 suit programs that make rings of objects
 
 
 def main() -> int:

@@ -30,17 +30,12 @@ from cosmos_core.errors import NotFound, Refused, UsageError
 from cosmos_core.handle import Handle
 from cosmos_core.models import Models
 from cosmos_core.runs.copying import names_one_file
-from cosmos_core.runs.dry import DryRun, dry_run
-from cosmos_core.runs.fetching import Which, bring
-from cosmos_core.runs.frames import OnEncoding
 from cosmos_core.runs.inputs import BadRef, Refs, find_artifact, users_of_file
-from cosmos_core.runs.journey import OnChange
 from cosmos_core.runs.lease import is_dead
 from cosmos_core.runs.log import read_log
 from cosmos_core.runs.many import each
 from cosmos_core.runs.mover import Mover
 from cosmos_core.runs.plan import Plan, Planner, config_of
-from cosmos_core.runs.specs import read_spec
 from cosmos_core.runs.wish import Wish
 from cosmos_core.store import Store, new_id
 from cosmos_core.store.records import Filter, JobRecord, Page, PromptRecord, RunRecord
@@ -50,6 +45,10 @@ from cosmos_core.values import Problem, Request
 if TYPE_CHECKING:
     from cosmos_core.runs.check import Check
     from cosmos_core.runs.clean import Cleaned, CleanPlan
+    from cosmos_core.runs.dry import DryRun
+    from cosmos_core.runs.fetching import Which
+    from cosmos_core.runs.frames import OnEncoding
+    from cosmos_core.runs.journey import OnChange
     from cosmos_core.runs.leftovers import Leftover, Leftovers
     from cosmos_core.runs.smoke import Smoke
     from cosmos_core.runs.status import TargetStatus
@@ -154,6 +153,8 @@ class Cosmos:
 
     def dry_run(self, wish: Wish, out: File | None = None) -> DryRun:
         """What a wish would put on the host's disk and run there, written to `out`. Stores nothing."""
+        from cosmos_core.runs.dry import dry_run
+
         store = self.store if "store" in self.__dict__ or self._store_exists() else None
         planner = Planner(
             config=self.config,
@@ -167,6 +168,8 @@ class Cosmos:
 
     def read_spec(self, path: File, model: str | None = None) -> tuple[Wish, ...]:
         """A toolkit's own spec file as wishes, one for each sample in it; `model` where only that should try."""
+        from cosmos_core.runs.specs import read_spec
+
         return read_spec(self.models, Path(path), model)
 
     def _planner(self) -> Planner:
@@ -229,6 +232,8 @@ class Cosmos:
 
     def fetch(self, run_id: Ref, what: Which = "all", on_progress: OnChange | None = None) -> RunRecord:
         """Bring outputs here that were not fetched. A run that is downloading ends with these, and leaves the rest."""
+        from cosmos_core.runs.fetching import bring
+
         return bring(self.mover, self.resolve(run_id, ("rs",)), what, with_a_word(on_progress))
 
     def path(self, ref: Ref) -> str:

@@ -51,7 +51,10 @@ know_me() { # $$ is our parent's
 # Where there is no /proc, those of the keeper's process group.
 processes() {
     if [ -d /proc/self ]; then
-        grep -lsxzF "COSMOS_JOB=$job" /proc/[0-9]*/environ | cut -d/ -f3
+        for one in $(grep -lsxzF "COSMOS_JOB=$job" /proc/[0-9]*/environ); do
+            one=${one#/proc/}
+            echo "${one%/environ}"
+        done
         for one in /proc/[0-9]*; do
             # shellcheck disable=SC3013  # dash, busybox and bash all have -ef
             [ ! "$one/fd/1" -ef run.log ] || echo "${one#/proc/}"

@@ -16,7 +16,7 @@ is_ticket() { # FILE; then `number` is its place
 }
 
 ticket=
-join_line() {
+join_line() { # and leave `line` locked
     case $line in /*) ;; *) # a folder of each job's own would be no line at all
         echo "$line, where jobs should wait for GPUs, is no absolute path: correct lock_dir" > refused
         return 1
@@ -56,12 +56,12 @@ join_line() {
     [ -z "$chosen" ] || echo "holds $chosen" >> "$ticket"
     exec 8< "$ticket"
     flock 8
-    flock --unlock 7
 }
 # The GPUs of a container whose keeper was killed: who cannot ask Docker sees in the line alone that they are taken.
 hold_gpus() {
     [ -s gpus ] && read -r chosen < gpus || return 0
     if join_line; then
+        flock --unlock 7
         for other in "$line"/ticket.*."$job"; do
             [ "$other" = "$ticket" ] || rm -f "$other"
         done
@@ -108,7 +108,6 @@ END
 take_gpus() {
     join_line || return
     while [ ! -f stopped ]; do
-        flock 7
         look_along_line "$ticket"
         chosen=
         [ "$ahead" -gt 0 ] || choose_gpus
@@ -129,6 +128,7 @@ take_gpus() {
         fi
         [ "$ahead" -le 12 ] || ahead=12
         nap "$((ahead / 3)).$((ahead % 3 * 3 + 3))" # those at the back look seldom
+        flock 7
     done
     return 1
 }
