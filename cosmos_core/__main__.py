@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _INTERRUPTED = 130
 _GARBAGE_AFTER = 250_000  # allocations; Python's own 700 suit programs that make rings of objects
 
 
-def main() -> int:
-    """Run the command that this process was started for; its exit code."""
+def main() -> NoReturn:
+    """Be the command that this process was started for, and end with its exit code."""
     # Most of a command is loading code: looking for garbage all the while costs it a tenth of its time.
     gc.set_threshold(_GARBAGE_AFTER)
     try:
         _take_words_as_utf8()
         from cosmos_core.cli.main import main as command
 
-        return command()
+        code = command()
     except KeyboardInterrupt:
-        return _INTERRUPTED
-    finally:
-        # The process ends now. Its last search for garbage would walk through all the code there is, for 60 ms.
-        gc.freeze()
+        code = _INTERRUPTED
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """What `sys.exit` does for others: wait for threads, call who wants to be called, write what is not written yet.
+
+    Python would then take all the code there is apart, piece by piece; the system takes 20 ms less for it.
+    """
+    from contextlib import suppress
+
+    if threading := sys.modules.get("threading"):
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # its reader is gone; it is closed; there is none
+            stream.flush()
+    os._exit(code)
 
 
 def _take_words_as_utf8() -> None:
@@ -43,4 +62,4 @@ def _take_words_as_utf8() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -51,6 +51,7 @@ know_me() { # $$ is our parent's
 # Where there is no /proc, those of the keeper's process group.
 processes() {
     if [ -d /proc/self ]; then
+        # shellcheck disable=SC2013  # words are meant: paths in /proc
         for one in $(grep -lsxzF "COSMOS_JOB=$job" /proc/[0-9]*/environ); do
             one=${one#/proc/}
             echo "${one%/environ}"

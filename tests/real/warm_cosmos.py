@@ -239,7 +239,7 @@ def _become(request: int, stdio: Sequence[int]) -> NoReturn:
     sys.argv = ["cosmos", *asked["args"]]
     from cosmos_core.__main__ import main
 
-    sys.exit(main())
+    main()
 
 
 if __name__ == "__main__":
