@@ -68,6 +68,10 @@ def show(ctx: click.Context, ref: str, tree: bool, as_json: bool) -> None:
             record, *others = sorted(cosmos.users_of_file(path), key=lambda found: not _wrote(found, path))
         else:
             record = cosmos.get(ref)
+        if record.id.startswith("rs_"):
+            from cosmos_core.runs.copying import as_copied
+
+            record = as_copied(record)  # type: ignore[arg-type]
         if as_json:
             print_json(_document(cosmos, record, others, tree=tree))
             return

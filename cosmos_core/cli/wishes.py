@@ -86,7 +86,7 @@ run_options = apply(
     option("--fetch", heading=AFTER, type=click.Choice(["all", "results", "none"]),
            help="Which outputs to fetch.  [default: all]"),
     option("-o", "--output", "copy_to", heading=AFTER, metavar="PATH", shell_complete=complete_file,
-           help="Copy the main result to PATH, a file or a folder, as well."),
+           help="Copy the main result to PATH, a file or a folder, as well. In a folder it gets the run's name."),
     option("--force", "overwrite", heading=AFTER, is_flag=True, help="Let -o and --out replace files that are there."),
 )  # fmt: skip
 dry_run_options = apply(

@@ -393,7 +393,8 @@ class Journey:
         """Copy the result; where that fails the run is no less complete, and says so."""
         try:
             # it is long since the run was planned: what is there now counts
-            fault = fault_of(to, self.prompt.inputs, self.store, overwrite=self.work.config.overwrite)
+            force = self.work.config.overwrite
+            fault = fault_of(to, self.prompt.inputs, self.store, overwrite=force, own=self.run.id)
             if fault:
                 return (f"{NOT_COPIED}: {fault.message}",)
             self._note(metadata={**self.run.metadata, "copy": str(copy_result(self.run, to))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from run_life import Home, whole
 from cosmos_core import Cosmos
 from cosmos_core.config import Config
 from cosmos_core.errors import Refused, UsageError
-from cosmos_core.runs.copying import lacks_its_copy
+from cosmos_core.runs.copying import FILE_EXISTS, as_copied, copy_of, copy_result, fault_of, lacks_its_copy
 from cosmos_core.runs.wish import Wish
 
 WORDS = {
@@ -62,24 +63,44 @@ def test_what_is_the_users_own_stays(mine: Home, to: str) -> None:
     assert list(cosmos.list_runs()) == []
 
 
-def test_a_copy_is_made_named_and_replaced_by_a_newer_one(mine: Home) -> None:
+def test_a_copy_is_made_named_and_replaced_only_on_demand(mine: Home) -> None:
     cosmos = mine.cosmos()
     run = cosmos.execute(cosmos.store_run(wish(mine, "new/rain.mp4")).id)
     copy = mine.folder / "new" / "rain.mp4"
     assert run.metadata["copy"] == str(copy)
     assert copy.read_bytes() == Path(run.outputs.files["video"]).read_bytes()
-    again = cosmos.execute(cosmos.store_run(wish(mine, "new/rain.mp4", text="snow")).id)  # a result of ours may go
+    shutil.copy(copy, mine.folder / "best.mp4")
+    for name in ("new/rain.mp4", "best.mp4"):
+        with pytest.raises(Refused, match=f"exists already, a copy of the result of {run.id}") as caught:
+            cosmos.store_run(wish(mine, name, text="snow"))
+        assert caught.value.problems[0].code == FILE_EXISTS
+    assert as_copied(run) == run
+    again = cosmos.execute(cosmos.store_run(wish(mine, "new/rain.mp4", text="snow", overwrite=True)).id)
     assert copy.read_bytes() == Path(again.outputs.files["video"]).read_bytes() != b""
-    forced = cosmos.execute(cosmos.store_run(wish(mine, "holiday.mp4", overwrite=True)).id)
-    assert (mine.folder / "holiday.mp4").read_bytes() == Path(forced.outputs.files["video"]).read_bytes()
+    assert copy_of(again) == str(copy)
+    assert "copy" not in as_copied(cosmos.store.run(run.id)).metadata
     with pytest.raises(Refused, match="is an output of"):
         cosmos.store_run(wish(mine, run.outputs.files["video"], overwrite=True))
+    # the process ended between copying and remembering: its own copy is no obstacle
+    assert fault_of(str(copy), (), cosmos.store, overwrite=False, own=run.id) is not None
+    assert fault_of(str(copy), (), cosmos.store, overwrite=False, own=again.id) is None
 
 
-def test_into_a_folder_it_has_the_results_name(mine: Home) -> None:
+def test_into_a_folder_it_has_the_runs_name_and_replaces_nothing(mine: Home) -> None:
     cosmos = mine.cosmos()
-    run = cosmos.execute(cosmos.store_run(wish(mine, "results/")).id)
-    assert [path.name for path in (mine.folder / "results").iterdir()] == [f"{run.id}.mp4"]
+    done = cosmos.execute(cosmos.store_run(wish(mine, "looks/", name="sh010 fog")).id)
+    looks, id_ = mine.folder / "looks", done.id
+    assert done.metadata["copy"] == f"{looks}/sh010 fog.mp4"
+    for name, called in {"fog.mp4": "fog", "../a/b: c": "a_b_ c", "é" * 200: "é" * 90, "/": ""}.items():
+        run = evolve(done, name=name)
+        first = copy_result(run, f"{looks}/")
+        assert first == looks / f"{called or id_}.mp4"
+        assert copy_result(run, f"{looks}/") == first  # after a crash
+        if called:
+            first.write_bytes(b"precious")
+            assert copy_result(run, f"{looks}/") == looks / f"{called}_{id_}.mp4"
+            assert first.read_bytes() == b"precious"
+    assert list(looks.glob(".*")) == []
 
 
 def test_what_came_meanwhile_stays_and_the_run_is_whole(mine: Home) -> None:
