@@ -23,7 +23,14 @@ class Terminal:
     """One command in a terminal of its own. A context manager; the command is gone at its end."""
 
     def __init__(
-        self, argv: Sequence[str], *, env: dict[str, str], cwd: Path, columns: int = 80, rows: int = 40
+        self,
+        argv: Sequence[str],
+        *,
+        env: dict[str, str],
+        cwd: Path,
+        columns: int = 80,
+        rows: int = 40,
+        inherits: tuple[int, ...] = (),
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -34,6 +41,7 @@ class Terminal:
             stderr=theirs,
             env={"TERM": "xterm-256color", **env},
             cwd=cwd,
+            pass_fds=inherits,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C becomes SIGINT
         )

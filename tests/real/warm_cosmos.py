@@ -88,6 +88,7 @@ def on_path(folder: Path) -> tuple[int, ...]:
         asker = _asker().fileno()
         file.write_text(_SHIM.format(python=sys.executable, asker=asker), encoding="utf-8")
     else:
+        file.unlink(missing_ok=True)
         file.symlink_to(Path(sys.executable).with_name("cosmos"))
         return ()
     file.chmod(0o755)

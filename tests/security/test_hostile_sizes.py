@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm_cosmos
 from hostile import most_memory
 from lab import Laptop
 from real_processes import patient
@@ -31,15 +32,17 @@ LONG_LOG = int(os.environ.get("HOSTILE_LOG_GIB", "1"))
 PEAK = "int(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]) >> 10"
 """The most memory that a program had, in MiB. What getrusage tells is that of the process it was started by, too."""
 
+MEASURED = (
+    "import sys; from pathlib import Path; from cosmos_core.cli.main import main; code = main(sys.argv[1:]);"
+    f"print({PEAK}, file=sys.stderr); sys.exit(code)"
+)
+"""A command that tells its memory as its last word."""
+
 
 def measured(mine: Laptop, *words: str | Path, stdin: bytes = b"", seconds: float = 100) -> tuple[int, str, int]:
     """A command: its exit code, what it complained of, and the most memory it had, in MiB."""
-    program = (
-        "import sys; from pathlib import Path; from cosmos_core.cli.main import main; code = main(sys.argv[1:]);"
-        f"print({PEAK}, file=sys.stderr); sys.exit(code)"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, words)],
+        [sys.executable, "-c", MEASURED, *map(str, words)],
         env=mine.environ,
         cwd=mine.folder,
         input=stdin,
@@ -48,13 +51,19 @@ def measured(mine: Laptop, *words: str | Path, stdin: bytes = b"", seconds: floa
         timeout=seconds,
         check=False,
     )
-    *said, memory = done.stderr.decode("utf-8", "replace").splitlines()
-    return done.returncode, "\n".join(said), int(memory)
+    return told(done.returncode, done.stderr.decode("utf-8", "replace"))
+
+
+def told(code: int, err: str) -> tuple[int, str, int]:
+    """The exit code, the complaints and the memory of a measured command."""
+    *said, memory = err.splitlines()
+    return code, "\n".join(said), int(memory)
 
 
 def refused(mine: Laptop, *words: str | Path) -> str:
     """A command that is refused in words; what it said."""
-    code, said, memory = measured(mine, *words)
+    done = warm_cosmos.run(list(map(str, words)), cwd=mine.folder, env=mine.environ, code=MEASURED)
+    code, said, memory = told(done.returncode, done.stderr)
     assert code in (2, 3), (code, said[-500:])
     assert "Traceback" not in said
     assert "RecursionError" not in said

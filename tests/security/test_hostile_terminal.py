@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm_cosmos
 from hostile import POISON, STEERING
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,8 +29,11 @@ RUN = ("run", "--model", "transfer", "--weights.edge", "0.5", "--progress")
 def at_terminal(laptop: Laptop, *words: str | Path, columns: int = 100) -> tuple[int, str]:
     """A command at a terminal: exit code, and every character that came out."""
     environ = {name: value for name, value in laptop.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
-    argv = [sys.executable, "-m", "cosmos_core", *map(str, words)]
-    with Terminal(argv, env=environ, cwd=laptop.folder, columns=columns) as terminal:
+    programs = laptop.folder.parent / "bin"
+    programs.mkdir(exist_ok=True)
+    needed = warm_cosmos.on_path(programs)
+    argv = [str(programs / "cosmos"), *map(str, words)]
+    with Terminal(argv, env=environ, cwd=laptop.folder, columns=columns, inherits=needed) as terminal:
         return terminal.end(60), terminal.raw
 
 

@@ -34,15 +34,15 @@ def with_secret(mine: Laptop, host: GpuHost, line: str = f"HF_TOKEN={SECRET}") -
 
 @contextmanager
 def command_lines() -> Iterator[list[str]]:
-    """Every command line there was on this machine meanwhile that held the secret; looked at as fast as it goes."""
+    """Every command line that held the secret, of processes that began meanwhile; looked for every few milliseconds."""
     seen: list[str] = []
     done = threading.Event()
-    ours = os.getpid()
+    before = {entry.name for entry in os.scandir("/proc")}
 
     def look() -> None:
-        while not done.is_set():
+        while not done.wait(0.003):
             for entry in os.scandir("/proc"):
-                if entry.name.isdigit() and int(entry.name) != ours:
+                if entry.name.isdigit() and entry.name not in before:
                     try:
                         said = Path(entry.path, "cmdline").read_bytes()
                     except OSError:
