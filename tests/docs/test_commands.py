@@ -18,7 +18,7 @@ from cosmos_core.demo import make_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/plugins.md", "docs/renders.md", "docs/targets.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/plugins.md", "docs/renders.md", "docs/targets.md", "docs/words.md")
 IN_CI = {"python3 dev.py demo", "python3 dev.py test"}  # .ci/run calls them, word for word
 
 
@@ -50,6 +50,15 @@ def test_the_commands_of_the_readme_work_one_after_the_other(folder: Path) -> No
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (folder / "fog.mp4").stat().st_size > 0
     assert (folder / "look" / "spec.json").is_file()
+
+
+def test_the_commands_of_the_words_page_work_one_after_the_other(folder: Path) -> None:
+    (block,) = blocks("docs/words.md", "console")
+    for line in block.splitlines():
+        done = shell(line[2:], folder)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    assert "sh010_rain" in done.stdout
+    assert "sh010_rain_b" in done.stdout
 
 
 def test_ci_calls_the_two_commands_word_for_word() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cosmos_core.demo import make_clip
 from cosmos_core.hookspecs import Spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,12 +33,18 @@ def test_the_page_shows_every_file_of_the_tutorial_that_holds_code() -> None:
     assert code | {"examples/cosmos-storyboard/pyproject.toml"} <= {m["path"] for m in SHOWN.finditer(PAGE)}
 
 
-def test_the_page_s_own_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_s_own_code_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "street.mp4")
     monkeypatch.syspath_prepend(str(ROOT / "examples" / "cosmos-storyboard"))
     blocks = [match["code"] for match in BLOCK.finditer(PAGE)]
     assert blocks
     for code in blocks:
         exec(compile(code, "docs/plugins.md", "exec"), {})
+    typed, raw = capsys.readouterr().out.splitlines()[-2:]
+    assert typed == raw
 
 
 def test_the_page_names_every_hook_with_its_arguments() -> None:
