@@ -17,7 +17,7 @@ from cosmos_core import Failure
 class Signature:
     """A text and what it means; `{named groups}` of the pattern may stand in the message and the hint."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     code: str
     message: str
     hint: str
@@ -25,7 +25,7 @@ class Signature:
 
     def failure(self, log: str) -> Failure | None:
         """The failure, if the log shows it."""
-        found = self.pattern.search(log)
+        found = re.search(self.pattern, log, re.MULTILINE)  # compiled for what failed: most runs never need it
         if found is None:
             return None
         parts = {name: " ".join((text or "").split()) for name, text in found.groupdict().items()}
@@ -38,9 +38,7 @@ class Signature:
 
 
 def _sign(pattern: str, code: str, message: str, hint: str, *, transient: bool = False) -> Signature:
-    return Signature(
-        pattern=re.compile(pattern, re.MULTILINE), code=code, message=message, hint=hint, transient=transient
-    )
+    return Signature(pattern=pattern, code=code, message=message, hint=hint, transient=transient)
 
 
 SIGNATURES = (
