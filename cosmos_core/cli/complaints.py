@@ -25,7 +25,7 @@ def complain(error: CosmosError, *, as_json: bool) -> None:
     write(problem_lines(error.problems))
     hint = error.hint
     if not hint and error.problems:
-        hint = "correct that and try again; `cosmos models MODEL` shows all that a model takes"
+        hint = "correct that and type the same again"
     if hint:
         write(wrapped(hint, before="next: ", to=sys.stderr))
 

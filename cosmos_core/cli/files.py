@@ -49,7 +49,7 @@ def logs(ctx: click.Context, id: str, follow: bool) -> None:  # noqa: A002
     cls=Command,
     examples="""
 mpv "$(cosmos path @last)"
-cosmos path rs_8d3h5n7p:edge
+cosmos path rs_8d3h5n7p:control.edge
 """,
 )
 @click.argument("ref", metavar="ID[:NAME]", shell_complete=complete_outputs)
@@ -68,7 +68,7 @@ def path(ctx: click.Context, ref: str) -> None:
     cls=Command,
     examples="""
 cosmos open @last
-cosmos open rs_8d3h5n7p:edge
+cosmos open rs_8d3h5n7p:control.edge
 cosmos open @last --folder
 """,
 )

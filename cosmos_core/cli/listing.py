@@ -89,7 +89,7 @@ _RUN: Cells = {
 }
 _USUAL = {
     "prompts": ("id", "model", "created", "name", "text"),
-    "runs": ("id", "status", "model", "target", "created", "took", "name", "text"),
+    "runs": ("id", "status", "name", "model", "target", "created", "took", "text"),
 }
 
 
@@ -191,7 +191,9 @@ def list_(ctx: click.Context, /, what: str, columns: str | None, quiet: bool, as
         unwatched = cosmos.unwatched(page.items) if what == "runs" else ()
     flexible = next((column for column in ("text", "error", "result", "name") if column in chosen), None)
     spare = _spare(rows) if columns is None else ()
-    same = print_table(chosen, rows, flexible=flexible, styles={"status": STATUS_STYLES}, spare=spare)
+    same = print_table(
+        chosen, rows, flexible=flexible, styles={"status": STATUS_STYLES}, spare=spare, keep=columns is not None
+    )
     notes = sys.stdout if sys.stdout.isatty() else sys.stderr
     facts = [f"all of them: {_words(same)}"] if any(same.values()) else []
     simulated = [item.id for item in page.items if getattr(item, "simulated", False)]

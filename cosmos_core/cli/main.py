@@ -71,14 +71,14 @@ SECTIONS: tuple[Section, ...] = (
 _COMMANDS = {name: entry for _, entries in SECTIONS for name, entry in entries.items()}
 
 WELCOME = """\
-Cosmos runs world models on GPU machines and remembers every prompt and every run.
+Cosmos runs world models on GPU machines and remembers every prompt and run.
 Without a GPU it simulates. To start, type one of:
 
-  cosmos demo                                   see the whole way in a few seconds
-  cosmos run --model transfer "rain at night" --video street.mp4 --weights.edge 1
-  cosmos list runs                              what was run, newest first
+  cosmos demo                                  see the whole way in seconds
+  cosmos run --model transfer "heavy rain" --video street.mp4 --weights.edge 1
+  cosmos list runs                             what was run, newest first
 
-`cosmos --help` shows all commands, `cosmos COMMAND --help` one of them with examples.
+`cosmos --help` shows all commands, `cosmos COMMAND --help` one with examples.
 """
 
 

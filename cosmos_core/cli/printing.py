@@ -134,7 +134,7 @@ def print_paused(runs: Sequence[RunRecord]) -> None:
             on = f"the run is kept; `cosmos attach {stopped[0].id}` or `cosmos sync` goes on with it"
         else:
             on = f"the {len(stopped)} runs are kept; `cosmos sync` goes on with them"
-        say(f"next: {on}", sys.stderr)
+        put(wrapped(on, before="next: ", to=sys.stderr), sys.stderr)
 
 
 def _by_trouble(runs: Sequence[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:

@@ -130,11 +130,13 @@ def print_table(
     flexible: str | None = None,
     styles: Mapping[str, Mapping[str, str]] | None = None,
     spare: Sequence[str] = (),
+    keep: bool = False,
 ) -> Mapping[str, str]:
     """A table on stdout. On a terminal it fits: `flexible` is cut, nothing wraps; elsewhere all is there.
 
     `styles` colours cells: column -> text of the cell -> style. Where there is too little room, those of the columns
-    `spare` that say the same in all of several rows are left out. Answers them with what they say.
+    `spare` that say the same in all of several rows are left out. Answers them with what they say. With `keep` no
+    column is left out: then lines may be longer than the terminal's.
     """
     cells = [[one_line(row.get(column, "")) for column in columns] for row in rows]
     if not sys.stdout.isatty():
@@ -153,6 +155,9 @@ def print_table(
         same = {column: there.pop() for column, there in values.items() if len(there) == 1}
     lengths = {column: length for column, length in lengths.items() if column not in same}
     widths = _fitting(lengths, flexible, console.width)
+    if keep and len(widths) < len(lengths):
+        _print_plain([[column.upper() for column in columns], *cells])
+        return {}
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for column, width in widths.items():
         table.add_column(column.upper(), width=width, no_wrap=True)

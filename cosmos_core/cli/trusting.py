@@ -9,7 +9,7 @@ import click
 
 from cosmos_core.cli.base import Command, json_option, opened, shared_of
 from cosmos_core.cli.completing import complete_targets
-from cosmos_core.cli.screen import print_facts, print_json, say, styled, wrapped
+from cosmos_core.cli.screen import print_facts, print_json, say, styled, whole, wrapped
 from cosmos_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def trust(ctx: click.Context, name: str, yes: bool, changed: bool, as_json: bool
     elif key.known:
         say(f"nothing to do: it is known; `cosmos targets check {name}` looks at the rest")
     elif stored:
-        words = f"stored in {key.file}; `cosmos targets check {name}` looks at the rest"
+        words = f"stored in {whole(str(key.file))}; `cosmos targets check {name}` looks at the rest"
         sys.stdout.write(wrapped(words, before="", to=sys.stdout))
     else:
         say("nothing was stored")

@@ -1,11 +1,10 @@
-"""Where lines end on a terminal: between words, and in a long path before a name, never within one."""
+"""Where lines end on a terminal: between words. A path is never broken: who copies it from the screen has all of it."""
 
 from __future__ import annotations
 
 import re
 
 _WORD = re.compile(r"([ \t]*)([^ \t]+)")
-_BEFORE_A_NAME = re.compile(r"(?<=/)(?=[^/])")
 _KEPT = "\ufdd0"  # a space that is part of a name; Unicode has no such character, so no text means it
 
 
@@ -20,19 +19,16 @@ def spaced(text: str) -> str:
 
 
 def lines_of(text: str, room: int) -> list[str]:
-    """The lines of `text` with at most `room` characters, but for a single name that is longer."""
+    """The lines of `text` with at most `room` characters, but for a single word that is longer."""
     return [line for paragraph in text.split("\n") for line in _filled(paragraph, room)]
 
 
 def _filled(paragraph: str, room: int) -> list[str]:
     lines, line = [], ""
     for gap, word in _WORD.findall(paragraph):
-        parts = _BEFORE_A_NAME.split(word) if len(word) > room else [word]
-        for number, part in enumerate(parts):
-            more = part if number else gap + part
-            if line and len(line) + len(more) > room:
-                lines.append(line)
-                line = part
-            else:
-                line += more
+        if line.strip() and len(line) + len(gap) + len(word) > room:
+            lines.append(line)
+            line = word
+        else:
+            line += gap + word
     return [*lines, line]

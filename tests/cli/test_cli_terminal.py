@@ -163,7 +163,7 @@ def test_tables_fit_and_never_break_an_id(cosmos, columns, what):
 def test_piped_tables_hold_everything(used):
     lines = used("list", "runs").out.splitlines()
 
-    assert lines[0].split() == ["ID", "STATUS", "MODEL", "TARGET", "CREATED", "TOOK", "NAME", "TEXT"]
+    assert lines[0].split() == ["ID", "STATUS", "NAME", "MODEL", "TARGET", "CREATED", "TOOK", "TEXT"]
     assert "simulator (simulated)" in lines[1]
     assert lines[1].endswith("heavy rain")
 
