@@ -120,7 +120,7 @@ cosmos list prompts --model transfer --limit 5 --columns id,created,text
 cosmos list runs --status running -q | cosmos wait -
 """,
 )
-@click.argument("what", type=click.Choice(["prompts", "runs"]))
+@click.argument("what", type=click.Choice(["prompts", "runs"]), default="runs")
 @click.option("--model", metavar="MODEL", shell_complete=complete_models, help="Only this model.")
 @click.option(
     "--status", type=click.Choice(_STATES), metavar="STATE", help=f"Only runs in this state: {', '.join(_STATES)}."

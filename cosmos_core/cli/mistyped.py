@@ -52,6 +52,9 @@ def _problem(ctx: click.Context, flag: str, own: Iterable[str], homes: Homes) ->
             field=flag, message=f"an option of {_and(there)}{_but(ctx)}", hint=_how(ctx, there), code="usage"
         )
     names = [name[2:] for name in dict.fromkeys((*own, *homes)) if name.startswith("--")]
+    if family := [name for name in names if name.startswith(f"{flag[2:]}.")]:
+        some = ", ".join(f"--{name}" for name in family)
+        return Problem(field=flag, message="it has several parts", hint=f"set them one by one: {some}", code="usage")
     meant = closest(flag.lstrip("-"), names)
     hint = f"did you mean --{meant}?" if meant else ""
     if meant and f"--{meant}" not in own:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosmos_core.cli.base import Command, Option, opened, shared_of
+from cosmos_core.errors import UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -67,6 +68,10 @@ class ModelOption(Option):
         self.notes = notes
         self.choices = choices
 
+    def _example(self) -> str:
+        choice = f": {self.opts[0]} {self.choices[0]}" if self.choices else ""
+        return f"give it one{choice}"
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
@@ -79,6 +84,9 @@ class ModelOption(Option):
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         words = super().process_value(ctx, value)
+        for word in words or ():
+            if word.startswith("--") and any(word.partition("=")[0] in p.opts for p in ctx.command.get_params(ctx)):
+                raise UsageError(f"{self.opts[0]} wants a value, and {word} follows it", hint=self._example())
         given = given_by(ctx)
         (given.inputs if self.kind == "input" else given.parameters).extend((self.key, word) for word in words or ())
         return words

@@ -29,6 +29,8 @@ def written_out(ctx: click.Context, args: Sequence[str]) -> list[str] | None:
     word, *rest = args
     if word == "ls":
         return ["list", *(rest if rest and rest[0] in _LISTS else ["runs", *rest])]
+    if word in _LISTS:
+        return ["list", *args]
     if word == "ps":
         return ["list", "runs", "--status", "unfinished", *rest]
     if word == "help" and rest and not rest[0].startswith("-"):

@@ -42,6 +42,8 @@ def test_habitual_words_mean_our_own(many):
     assert many("ls", "-q").out == many("list", "runs", "-q").out
     assert many("ls", "prompts", "-q").out == many("list", "prompts", "-q").out
     assert many("ps", "-q").out == many("list", "runs", "--status", "pending", "-q").out
+    assert many("runs", "-q").out == many("list", "-q").out == many("list", "runs", "-q").out
+    assert many("prompts", "-q").out == many("list", "prompts", "-q").out
     assert many("help").out == many("--help").out
     assert many("help", "create", "run").out == many("create", "run", "--help").out
     assert many("version").out == many("--version").out

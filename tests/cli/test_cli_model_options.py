@@ -111,3 +111,15 @@ def test_an_option_that_is_not_there_is_told_with_what_to_type(cosmos, words, to
     assert f"error: {told}" in ended.err
     assert typed in ended.err
     assert "2 unknown" not in ended.err
+
+
+def test_an_option_that_takes_the_next_one_for_its_value_is_told(cosmos):
+    told = cosmos("run", "--model", "transfer", "rain", "--distilled", "--num-steps", "4", "--video", "street.mp4")
+    assert told.code == 2
+    assert "--distilled wants a value, and --num-steps follows it" in told.err
+    assert "--distilled true" in told.err
+
+
+def test_an_option_of_several_parts_names_them(cosmos):
+    told = cosmos("run", "--model", "transfer", "rain", "--weights", "edge=1", "--video", "street.mp4")
+    assert (told.code, "--weights.edge" in told.err) == (2, True)
