@@ -65,6 +65,7 @@ class Input:
     name: str  # the file's own name, `street.mp4`
     sha256: str | None = None
     media: Media | None = None
+    first_frame: int | None = None  # number of the first picture, where it is made of an image sequence
 
 
 @frozen(kw_only=True)

@@ -14,6 +14,7 @@ from cosmos_core.cli.screen import say, width_of
 if TYPE_CHECKING:
     from cosmos_core.runs.frames import Encoding, OnEncoding
 
+_PATIENCE_S = 3.0  # between lines
 _EVERY_S = 0.1
 
 
@@ -23,7 +24,7 @@ def telling(how: str | None) -> OnEncoding | None:
         return None
     if how == "jsonl":
         return _tell_json
-    return _InPlace() if sys.stderr.isatty() and how != "plain" else _tell_once
+    return _InPlace() if sys.stderr.isatty() and how != "plain" else _InLines()
 
 
 def _tell_json(at: Encoding) -> None:
@@ -33,9 +34,24 @@ def _tell_json(at: Encoding) -> None:
         sys.stderr.flush()
 
 
-def _tell_once(at: Encoding) -> None:
-    if at.done == at.count and at.stage == "encoding":
-        say(_whole(at), sys.stderr)
+class _InLines:
+    """A line for each video that was made, and now and then one while that or a check of pictures lasts."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _PATIENCE_S
+
+    def __call__(self, at: Encoding) -> None:
+        now = time.monotonic()
+        if at.done == at.count:
+            if at.stage != "encoding":
+                return
+            words = _whole(at)
+        elif now < self._next:
+            return
+        else:
+            words = f"{at.stage} {at.pattern}: {at.done} of {at.count} pictures"
+        self._next = now + _PATIENCE_S
+        say(words, sys.stderr)
         sys.stderr.flush()
 
 

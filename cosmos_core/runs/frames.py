@@ -49,18 +49,19 @@ class Change:
 
 @frozen(kw_only=True)
 class Frames:
-    """Makes videos of image sequences. Without `remember` (a dry run) nothing is written."""
+    """Makes videos of image sequences. Without `encode` (a dry run) pictures are only checked."""
 
     folder: Path  # of the videos
     look: Look
     store: Store | None
-    remember: bool = True
+    remember: bool = True  # digests, so that pictures are read once
+    encode: bool = True
     on_encoding: OnEncoding | None = None
 
     def read(self, slot: str, ref: str, rate: Fraction, *, lossless: bool) -> tuple[InputRecord, tuple[Problem, ...]]:
         """The input that a folder or a pattern means, and what to warn of. Raises BadSequence.
 
-        Its video is made unless it is there. A dry run only checks the pictures, and the video's digest stays unknown.
+        Its video is made unless it is there. Where pictures are only checked, the digest of a new one stays unknown.
         """
         sequence = find(ref)
         try:
@@ -81,7 +82,7 @@ class Frames:
         there = self._whole(path, frames)
         # what is to be warned of is told each time; of pictures that were all seen before, the first will do
         files = sequence.files[:1] if there else sequence.files
-        width, height, warnings = self._encode(sequence, files, frames, None if there or not self.remember else path)
+        width, height, warnings = self._encode(sequence, files, frames, None if there or not self.encode else path)
         if there is None and _stamp(sequence) != stamp:
             path.unlink(missing_ok=True)
             message = f"the pictures of {ref} changed while they were read"
@@ -98,6 +99,14 @@ class Frames:
             frames=frames,
         )
         return record, (*_left_out(sequence), *warnings)
+
+    def begins_badly(self, ref: str, *, lossless: bool) -> bool:
+        """Whether the first picture alone, or what the pictures are called, shows that they cannot be used."""
+        try:
+            encode(find(ref).files[:1], Fraction(1), lossless=lossless, to=None)
+        except (BadSequence, OSError):
+            return True
+        return False
 
     def changed(self, record: InputRecord) -> Change | None:
         """What has happened to the pictures of a stored sequence; None where they are as they were."""
@@ -119,7 +128,7 @@ class Frames:
 
     def make_again(self, record: InputRecord) -> Change | None:
         """Make the video of a stored sequence again where it was cleared away; why not, where that fails."""
-        if record.frames is None or record.path is None or not self.remember or self._is_kept(record):
+        if record.frames is None or record.path is None or not self.encode or self._is_kept(record):
             return None
         try:
             sequence, path = find(record.frames.pattern), Path(record.path)

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from cosmos_core.config import Target
 from cosmos_core.models.inputs import slot_of
 from cosmos_core.parameters import keys
-from cosmos_core.runs.frames import Change
+from cosmos_core.runs.frames import Change, Frames
 from cosmos_core.runs.inputs import BadRef, Refs, is_there
 from cosmos_core.runs.since import problem_of
 from cosmos_core.runs.wish import Wish
@@ -60,7 +60,10 @@ class _Gathering:
         sequences = [i for i in range(len(wanted)) if i not in new]
         self._refuse_needless(said, {*(wanted[i][0] for i in sequences), *(r.slot for r in changed if r.frames)})
         rates = {i: self._rate(wanted[i][0], said, [*kept, *new.values()]) for i in sequences}
-        found = {i: self._sequence(*wanted[i], rate) for i, rate in rates.items()}
+        ready = not any(problem.severity == "error" for problem in self.problems) and None not in rates.values()
+        ready = ready and not any(self._begins_badly(*wanted[i]) for i in sequences)
+        frames = self.refs.frames if ready else evolve(self.refs.frames, encode=False)  # for nothing: it is refused
+        found = {i: self._sequence(*wanted[i], rate, frames) for i, rate in rates.items()}
         self._ask_for(sorted({wanted[i][0] for i, rate in rates.items() if rate is None and found[i] is not None}))
         new |= {i: record or _unread(*wanted[i]) for i, record in found.items()}
         inputs = (*kept, *(new[i] for i in range(len(wanted))))
@@ -97,18 +100,24 @@ class _Gathering:
         takes = slot_of(self.toolkit, slot)
         return takes is not None and not _FOLDERS_FOR.isdisjoint(takes.kinds) and self.refs.is_sequence(ref)
 
-    def _sequence(self, slot: str, ref: str, rate: Fraction | None) -> InputRecord | None:
+    def _sequence(self, slot: str, ref: str, rate: Fraction | None, frames: Frames) -> InputRecord | None:
         """Its input, or a stand-in for what is faulty; None where there is no sequence at all."""
-        takes: InputSlot | None = slot_of(self.toolkit, slot)
-        frames = self.refs.frames if rate is not None else evolve(self.refs.frames, remember=False)
         try:
-            lossless = takes is not None and takes.lossless
-            record, warnings = frames.read(slot, ref, rate or _SOME_RATE, lossless=lossless)
+            record, warnings = frames.read(slot, ref, rate or _SOME_RATE, lossless=self._is_lossless(slot))
         except BadSequence as bad:
             self.problems.extend([evolve(problem, field=slot) for problem in bad.problems])
             return None if isinstance(bad, NoSequence) else _unread(slot, ref)
         self.problems.extend([evolve(problem, field=slot) for problem in warnings])
+        if rate is None and record.media:  # nobody is told of a rate that nobody said
+            return evolve(record, media=evolve(record.media, fps=None, nominal_fps=None))
         return record
+
+    def _begins_badly(self, slot: str, ref: str) -> bool:
+        return self.refs.frames.begins_badly(ref, lossless=self._is_lossless(slot))
+
+    def _is_lossless(self, slot: str) -> bool:
+        takes: InputSlot | None = slot_of(self.toolkit, slot)
+        return takes is not None and takes.lossless
 
     def _rates(self) -> Mapping[str, Fraction]:
         said = {}
@@ -133,7 +142,7 @@ class _Gathering:
 
     def _ask_for(self, slots: Iterable[str]) -> None:
         if slots and not any(problem.field == "input_fps" for problem in self.problems):
-            message = f"how many frames a second are there in the image sequence for {' and '.join(slots)}?"
+            message = f"the pictures for {' and '.join(slots)} have no rate"
             self._problem("input_fps", message, "say it: --input-fps 24 (or 23.976, 30000/1001 ...)", "rate_missing")
 
     def _refuse_needless(self, said: Mapping[str, Fraction], slots: set[str]) -> None:

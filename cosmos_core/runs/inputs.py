@@ -56,6 +56,7 @@ class Refs:
     store: Store | None
     hosts: Hosts
     remember: bool = True
+    encode: bool = True  # whether videos of image sequences are written
     on_encoding: OnEncoding | None = None
 
     @property
@@ -66,6 +67,7 @@ class Refs:
             look=self._looked_at,
             store=self.store,
             remember=self.remember,
+            encode=self.remember and self.encode,
             on_encoding=self.on_encoding,
         )
 

@@ -242,6 +242,7 @@ class Planner:
             remember=self.remember,
             on_encoding=self.on_encoding,
         )
+        refs = evolve(refs, encode=not any(problem.severity == "error" for problem in self.problems))
         gathered = gather(wish, source.prompt.inputs if source.prompt else (), toolkit, target, refs)
         self.problems.extend(gathered.problems)
         return gathered.inputs
@@ -318,7 +319,8 @@ class Planner:
 
 def as_input(record: InputRecord) -> Input:
     """What hooks see of an input."""
-    return Input(slot=record.slot, name=record.name, sha256=record.sha256, media=record.media)
+    first = record.frames.first if record.frames else None
+    return Input(slot=record.slot, name=record.name, sha256=record.sha256, media=record.media, first_frame=first)
 
 
 def as_site(target: Target, toolkit: Toolkit, site: ToolkitSite, version: str | None = None) -> Site:

@@ -8,6 +8,7 @@ give the same bytes: the number of threads is part of what x264 writes, so it is
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 from attrs import define, field
 
 from cosmos_core.private import make_folder
-from cosmos_core.sequences.finding import BadSequence, fault, some
+from cosmos_core.sequences.finding import BadSequence, fault, printf_of, some
 from cosmos_core.values import Problem
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class _Seen:
 
     sizes: dict[tuple[int, int], list[str]] = field(factory=dict)
     unreadable: list[str] = field(factory=list)
-    deep: dict[str, list[str]] = field(factory=dict)  # pixel format -> names
+    deep: dict[tuple[int, str], list[Path]] = field(factory=dict)  # bits and a pixel format of 8 -> pictures
     transparent: bool = False
 
     @property
@@ -64,7 +65,7 @@ def encode(
         for number, file in enumerate(files):
             frame = _decoded(file, seen)
             if frame is not None:
-                _look(frame, file.name, seen, lossless=lossless)
+                _look(frame, file, seen, lossless=lossless)
                 if not seen.faulty:
                     put(frame)
             if on_frame is not None and number + 1 < len(files):
@@ -92,10 +93,12 @@ def _decoded(file: Path, seen: _Seen) -> VideoFrame | None:
         return None
 
 
-def _look(frame: VideoFrame, name: str, seen: _Seen, *, lossless: bool) -> None:
-    seen.sizes.setdefault((frame.width, frame.height), []).append(name)
-    if lossless and any(component.bits > 8 for component in frame.format.components):
-        seen.deep.setdefault(frame.format.name, []).append(name)
+def _look(frame: VideoFrame, file: Path, seen: _Seen, *, lossless: bool) -> None:
+    seen.sizes.setdefault((frame.width, frame.height), []).append(file.name)
+    bits = max(component.bits for component in frame.format.components)
+    if lossless and bits > 8:
+        gray = "gray" if frame.format.name.startswith(("gray", "ya")) else "rgb24"
+        seen.deep.setdefault((bits, gray), []).append(file)
     if any(component.is_alpha for component in frame.format.components):
         seen.transparent = True
 
@@ -110,14 +113,24 @@ def _faults(seen: _Seen) -> Iterator[Problem]:
         odd = some([f"{name} is {w}x{h}" for w, h in others for name in seen.sizes[w, h]])
         message = f"the pictures are not all of one size: {len(seen.sizes[width, height])} are {width}x{height}, {odd}"
         yield fault(message, "render them in one size", "mixed_sizes")
-    for pixel, names in seen.deep.items():
-        first, have = names[0], "have" if len(names) > 1 else "has"
-        message = f"{some(names)} {have} more than 8 bits a channel ({pixel}), and a video for this has 8"
+    for (bits, pixel), files in seen.deep.items():
+        which = some([file.name for file in files])
+        if len(files) > 1 and len(files) == sum(map(len, seen.sizes.values())):
+            which = f"all {len(files)} pictures"
+        message = f"{which} {'have' if len(files) > 1 else 'has'} {bits} bits a channel, and a video for this has 8"
         hint = (
-            "scale what you need to 0..255 and write 8-bit PNG (for depth: near is white); where the values fill all "
-            f"bits already: `ffmpeg -i {first} -pix_fmt gray 8bit/{first}` for each"
+            f"scale what you need to 0..255 and write 8-bit PNG (for depth: near is white); where all {bits} bits are "
+            f"used: {_to_8_bits(files, pixel)}"
         )
         yield fault(message, hint, "too_deep")
+
+
+def _to_8_bits(files: Sequence[Path], pixel: str) -> str:
+    """One command for all of them."""
+    first, name = printf_of(files[0].name, files[-1].name)
+    source = shlex.quote(f"{str(files[0].parent).replace('%', '%%')}/{name}")
+    to = f"-start_number {first} {shlex.quote(f'8bit/{name}')}"  # else its numbers begin with 1
+    return f"`mkdir 8bit && ffmpeg -start_number {first} -i {source} -pix_fmt {pixel} {to}`"
 
 
 def _warnings(seen: _Seen) -> Iterator[Problem]:

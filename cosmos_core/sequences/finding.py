@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Many
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, Self
 
 from attrs import frozen
@@ -253,17 +253,29 @@ def _graded(group: _Group) -> str:
     """How to make pictures of it; the option is one of ffmpeg's EXR decoder (`ffmpeg -h decoder=exr`)."""
     if _kind(group.frames[0].name) != ".exr":
         return "write it as 8-bit PNG with a view transform (sRGB)"
-    width = {len(frame.digits) for frame in group.frames}
-    number = f"%0{width.pop()}d" if len(width) == 1 else "%d"
-    stem = f"{group.before}{number}{group.after}"
+    first, name = printf_of(group.frames[0].name, group.frames[-1].name)
+    png = PurePosixPath(name).with_suffix(".png")
     return (
-        f"colours: `mkdir png && ffmpeg -apply_trc iec61966_2_1 -start_number {group.frames[0].number} -i {stem}.exr "
-        f"-pix_fmt rgb24 png/{stem}.png`; depth: render it as 8-bit PNG, scaled so that near is white"
+        f"colours: `mkdir png && ffmpeg -apply_trc iec61966_2_1 -start_number {first} -i {name} -pix_fmt rgb24 "
+        f"-start_number {first} png/{png}`; depth: render it as 8-bit PNG, scaled so that near is white"
     )
 
 
 def _told(group: _Group) -> str:
     return f"{group.pattern} ({group.frames[0].number}-{group.frames[-1].number})"
+
+
+def printf_of(first: str, last: str) -> tuple[int, str]:
+    """The first number of a sequence and its names as ffmpeg takes them (`d.%04d.png`), from the first and last one."""
+    parts, others = (re.split(r"(\d+)", name) for name in (first, last))
+    told = [part.replace("%", "%%") for part in parts]
+    places = range(len(parts) - 2, 0, -2)  # of the numbers, from the last
+    if not places or len(others) != len(parts):
+        return 0, "".join(told)
+    at = next((i for i in places if parts[i] != others[i]), places[0])
+    padded = parts[at][0] == "0" or len(parts[at]) == len(others[at])
+    told[at] = f"%0{len(parts[at])}d" if padded else "%d"
+    return int(parts[at]), "".join(told)
 
 
 def some(names: Many[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from pictures import pixels_of, write_picture, write_sequence
 from cosmos_core.media import probe
 from cosmos_core.sequences import BadSequence
 from cosmos_core.sequences.encoding import encode
+from cosmos_core.sequences.finding import printf_of
 
 FILM = Fraction(24000, 1001)
 
@@ -90,8 +92,36 @@ def test_all_faults_come_at_once_and_nothing_is_left(tmp_path: Path) -> None:
     messages = [problem.message for problem in caught.value.problems]
     assert messages[0].endswith("damaged or cut off: 3.png")
     assert messages[1] == "the pictures are not all of one size: 2 are 32x16, 2.png is 30x16"
-    assert messages[2].startswith("4.png has more than 8 bits a channel (gray16be)")
+    assert messages[2] == "4.png has 16 bits a channel, and a video for this has 8"
     assert files_of(tmp_path / "out") == []
+
+
+def test_one_command_makes_8_bits_of_all_that_are_deeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = tmp_path / "it's depth"
+    files = [write_picture(frames / f"d2_{n:04d}.png", n, pixel="gray16be") for n in range(9, 16)]
+    with pytest.raises(BadSequence) as caught:
+        encode(files, FILM, lossless=True, to=None)
+    [problem] = caught.value.problems
+    assert problem.message == "all 7 pictures have 16 bits a channel, and a video for this has 8"
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(problem.hint.split("`")[1], shell=True, check=True, capture_output=True)
+    mended = files_of(tmp_path / "8bit")
+    assert [file.name for file in mended] == [file.name for file in files]
+    encode(mended, FILM, lossless=True, to=None)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        ("d.1001.png", "d.1090.png", (1001, "d.%04d.png")),
+        ("d_9.png", "d_10.png", (9, "d_%d.png")),
+        ("d_0999.png", "d_10000.png", (999, "d_%04d.png")),
+        ("s01_0001_v2.png", "s01_0004_v2.png", (1, "s01_%04d_v2.png")),
+        ("100%.1.png", "100%.3.png", (1, "100%%.%01d.png")),
+    ],
+)
+def test_names_as_ffmpeg_takes_them(first: str, last: str, told: tuple[int, str]) -> None:
+    assert printf_of(first, last) == told
 
 
 def test_pictures_to_look_at_may_have_16_bits(tmp_path: Path) -> None:

@@ -119,7 +119,10 @@ def test_exr_is_told_how_to_become_pictures(tmp_path: Path) -> None:
     touch(tmp_path, numbered(1001, 1002, name="beauty.%04d.exr"))
     with pytest.raises(BadSequence) as caught:
         find(str(tmp_path))
-    command = "ffmpeg -apply_trc iec61966_2_1 -start_number 1001 -i beauty.%04d.exr -pix_fmt rgb24 png/beauty.%04d.png"
+    command = (
+        "ffmpeg -apply_trc iec61966_2_1 -start_number 1001 -i beauty.%04d.exr -pix_fmt rgb24 "
+        "-start_number 1001 png/beauty.%04d.png"  # without the second its numbers would begin with 1
+    )
     assert command in caught.value.problems[0].hint
 
 

@@ -100,7 +100,7 @@ def test_a_video_that_is_not_whole_is_made_again(api: Cosmos, frames: Path) -> N
 def test_the_rate_is_asked_for(api: Cosmos, frames: Path) -> None:
     found = problems_of(api, {"video": frames, "depth": frames})
     assert list(found) == ["input_fps"]
-    assert "in the image sequence for depth and video?" in found["input_fps"]
+    assert found["input_fps"] == "the pictures for depth and video have no rate"
 
 
 def test_all_that_is_wrong_is_told_while_the_rate_is_unknown(api: Cosmos, frames: Path) -> None:
@@ -347,3 +347,32 @@ def test_no_rate_is_asked_for_what_is_no_sequence(api: Cosmos, tmp_path: Path) -
         create(api, {"video": folder})
     [problem] = caught.value.problems
     assert problem.hint == f"name the file in it: {folder}/street.mp4"
+
+
+def test_what_will_be_refused_is_not_encoded_first(api: Cosmos, frames: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "deep"
+    for number in range(1, 5):
+        write_picture(deep / f"d.{number:04d}.png", number, size=SIZE, pixel="gray16be")
+    refused: list[tuple[dict[str, Any], Any, set[str]]] = [
+        ({"video": frames, "depth": deep}, 24, {"depth"}),
+        ({"video": frames, "depth": frames}, {"depth": 12}, {"input_fps"}),
+        ({"video": frames, "depth": "nowhere.mp4"}, 24, {"depth"}),
+    ]
+    for inputs, rate, fields in refused:
+        with pytest.raises(Refused) as caught:
+            create(api, inputs, input_fps=rate)
+        assert {problem.field for problem in caught.value.problems} == fields
+        assert not (api.config.home / "sequences").exists()
+    with pytest.raises(Refused):
+        api.create_prompt("transfer", "rain", inputs={"video": frames}, parameters={"num_step": 4}, input_fps=24)
+    assert not (api.config.home / "sequences").exists()
+
+
+def test_sequences_of_other_frames_are_warned_of(api: Cosmos, frames: Path, tmp_path: Path) -> None:
+    depth = write_sequence(tmp_path / "depth", *range(3, 8), size=SIZE)
+    wish = Wish(
+        model="transfer", text="rain", inputs=(("video", str(frames)), ("depth", str(depth))), input_fps={"": "24"}
+    )
+    [warning] = api.dry_run(wish).problems
+    words = "video has the frames 1-4 and depth 3-7: they are paired by position, so depth is 2 frames early"
+    assert (warning.field, warning.message) == ("depth", words)

@@ -13,7 +13,7 @@ from attrs import evolve
 from small_media import give_way
 from transfer_requests import PICTURE, VIDEO, asked, given_input
 
-from cosmos_core import Media, Problem
+from cosmos_core import Input, Media, Problem
 from cosmos_core.media import probe
 from cosmos_transfer.transfer25 import validate_inputs
 from cosmos_transfer.transfer25.pair_rules import shape_of
@@ -222,3 +222,37 @@ def test_a_prompt_longer_than_the_encoder_reads() -> None:
     [problem] = validate_inputs(asked(text="a street at night in the rain " * 100))
     assert (problem.field, problem.code, problem.severity) == ("text", "prompt_cut", "warning")
     assert validate_inputs(asked(text="a street at night in the rain " * 50)) == []
+
+
+def frames_of(slot: str, first: int, last: int, **more: Any) -> Input:
+    media = evolve(VIDEO, frames=last - first + 1, **more)
+    return evolve(given_input(slot, f"{slot}.mp4", media), first_frame=first)
+
+
+@pytest.mark.parametrize(
+    ("depth", "message"),
+    [
+        ((1001, 1090), "1001-1090: they are paired by position, so depth is 5 frames late"),
+        ((1007, 1091), "1007-1091: they are paired by position, so depth is 1 frame early"),
+        ((1006, 1091), "1006-1091: the last 1 of depth is not used"),
+        ((1006, 1090), None),
+    ],
+)
+def test_frames_that_do_not_belong_together(depth: tuple[int, int], message: str | None) -> None:
+    request = asked(frames_of("video", 1006, 1090), frames_of("depth", *depth))
+    found = [(p.field, p.severity, p.message) for p in validate_inputs(request)]
+    words = f"video has the frames 1006-1090 and depth {message}"
+    assert found == ([("depth", "warning", words)] if message else [])
+
+
+def test_of_pictures_no_file_is_named_that_is_not_there() -> None:
+    request = asked(
+        frames_of("video", 1, 93),
+        frames_of("depth", 1, 80, fps=12.0, width=68),
+    )
+    found = {p.code: f"{p.message} -> {p.hint}" for p in validate_inputs(request)}
+    assert found.keys() == {"too_short", "other_rate", "other_ratio"}
+    assert "depth (1-80) has 80 frames, and 93 are read from video (1-93)" in found["too_short"]
+    assert found["other_rate"].endswith("-> give it the same rate: --input-fps depth=24")
+    assert found["other_ratio"].endswith("-> render it in 64x48")
+    assert not any(word in told for told in found.values() for word in ("ffmpeg", ".mp4"))

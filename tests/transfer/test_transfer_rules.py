@@ -113,8 +113,9 @@ REFUSED = {
         asked(num_video_frames_per_chunk=1),
         ("num_video_frames_per_chunk", "picture_or_video"),
     ),
-    "chunk for a picture": (
-        asked(given_input("video", "a.png", PICTURE)),
+    "chunk for a picture": (asked(given_input("video", "a.png", PICTURE)), ("video", "picture_or_video")),
+    "chunk said for a picture": (
+        asked(given_input("video", "a.png", PICTURE), num_video_frames_per_chunk=93),
         ("num_video_frames_per_chunk", "picture_or_video"),
     ),
     "one frame left for the last chunk": (

@@ -14,7 +14,7 @@ from typing import Any
 from cosmos_core import Input, Media, Problem, Request
 from cosmos_transfer.transfer25.asked import controls_of, frames_read
 from cosmos_transfer.transfer25.conversions import conversion
-from cosmos_transfer.transfer25.pair_rules import SAME_RATE, companions
+from cosmos_transfer.transfer25.pair_rules import SAME_RATE, companions, numbers
 from cosmos_transfer.transfer25.parameters import (
     IMAGE_SUFFIXES,
     INPUTS,
@@ -22,7 +22,7 @@ from cosmos_transfer.transfer25.parameters import (
     VIDEO_SUFFIXES,
     Parameters,
 )
-from cosmos_transfer.transfer25.reader_rules import about_readers, command, read_by_opencv
+from cosmos_transfer.transfer25.reader_rules import about_readers, at_rate, called, command, read_by_opencv
 
 _SUFFIXES = {"video": VIDEO_SUFFIXES, "image": IMAGE_SUFFIXES}
 _ANY_SUFFIX = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npz")
@@ -89,8 +89,9 @@ def _about_the_rate(video: Input, media: Media) -> Iterator[Problem]:
     if int(rate) < 1:
         yield Problem(
             field="video",
-            message=f"{video.name} has {rate:g} frames a second; the toolkit cuts that to 0 and cannot write",
-            hint=f"give the video a rate of at least 1: `ffmpeg -r 24 -i {shlex.quote(video.name)} OUT`",
+            message=f"{called(video)} has {rate:g} frames a second; the toolkit cuts that to 0 and cannot write",
+            hint="give the video a rate of at least 1: "
+            + (f"`ffmpeg -r 24 -i {shlex.quote(video.name)} OUT`" if video.first_frame is None else "--input-fps 24"),
             code="fps_below_one",
         )
     elif media.fps and media.frames != 1 and abs(media.fps / rate - 1) > SAME_RATE:
@@ -106,9 +107,9 @@ def _about_the_rate(video: Input, media: Media) -> Iterator[Problem]:
     elif rate != int(rate):
         yield Problem(
             field="video",
-            message=f"{video.name} has {rate:.5g} frames a second, and the result will have {int(rate)}: it plays a "
+            message=f"{called(video)} has {rate:.5g} frames a second, and the result will have {int(rate)}: it plays a "
             "little slower",
-            hint=f"give it a whole number: {command(video, f'-r {round(rate)}', f'{round(rate)}fps')}",
+            hint=f"give it a whole number: {at_rate(video, round(rate))}",
             code="fps_cut",
             severity="warning",
         )
@@ -144,7 +145,7 @@ def about_lengths(request: Request[Parameters]) -> Iterator[Problem]:
     if there is not None and there > MAX_FRAMES_READ and request.parameters.max_frames is None:
         yield Problem(
             field="video",
-            message=f"{video.name} has {there} frames, and the toolkit stops reading after {MAX_FRAMES_READ}",
+            message=f"{called(video)} has {there} frames, and the toolkit stops reading after {MAX_FRAMES_READ}",
             hint=f"say how many are wanted: --set max_frames={MAX_FRAMES_READ}",
             code="too_long",
         )
@@ -155,7 +156,7 @@ def about_lengths(request: Request[Parameters]) -> Iterator[Problem]:
         if wanted > MAX_FRAMES_READ and item.slot != "guided_generation_mask":
             yield Problem(
                 field="max_frames",
-                message=f"{wanted} frames are read from {video.name}, and of {item.name} the first {MAX_FRAMES_READ} "
+                message=f"{wanted} frames are read from {called(video)}, and of {called(item)} {MAX_FRAMES_READ} "
                 "only: the toolkit stops where they end",
                 hint=f"--set max_frames={MAX_FRAMES_READ}",
                 code="too_long",
@@ -167,8 +168,15 @@ def about_lengths(request: Request[Parameters]) -> Iterator[Problem]:
             continue  # said already
         yield Problem(
             field=item.slot,
-            message=f"{item.name} has {item.media.frames} frame{'s' * (item.media.frames != 1)}, and {wanted} are read "
-            f"from {video.name}",
+            message=f"{_counted(item, item.media.frames)}, and {wanted} are read from {_numbered(video)}",
             hint=f"give one that is as long, or read less of the video: --set max_frames={item.media.frames}",
             code="too_short",
         )
+
+
+def _counted(item: Input, count: int) -> str:
+    return f"{_numbered(item)} has {count} frame{'s' * (count != 1)}"
+
+
+def _numbered(item: Input) -> str:
+    return f"{called(item)} ({numbers(item)})" if numbers(item) else called(item)

@@ -26,6 +26,18 @@ def command(item: Input, options: str, mark: str, suffix: str = "") -> str:
     return f"`ffmpeg -i {shlex.quote(item.name)} {options}{' ' * bool(options)}{shlex.quote(copy)}`"
 
 
+def called(item: Input) -> str:
+    """What a message calls it: the video of an image sequence is no file that the user knows."""
+    return item.name if item.first_frame is None else item.slot
+
+
+def at_rate(item: Input, rate: float) -> str:
+    """How to give it another, constant rate."""
+    if item.first_frame is not None:
+        return f"--input-fps {item.slot}={rate:.5g}"
+    return command(item, f"-r {rate:.5g}", f"{rate:.5g}fps")
+
+
 def about_readers(item: Input) -> Iterator[Problem]:
     """What comes of one file, whatever else is asked."""
     media = item.media

@@ -52,13 +52,25 @@ def _about_chunks(request: Request[Parameters]) -> Iterator[Problem]:
             code="picture_or_video",
         )
     elif size > 1 and frames == 1:
-        yield Problem(
-            field="num_video_frames_per_chunk",
-            message=f"one frame is read for a chunk of {size}: that takes as long as {size} frames, and before "
-            "release 1.5.2 the toolkit hangs",
-            hint="set num_video_frames_per_chunk=1 for a picture",
+        yield _one_frame(request, size)
+
+
+def _one_frame(request: Request[Parameters], size: int) -> Problem:
+    video = request.one("video")
+    if video and video.media and video.media.kind == "image" and "num_video_frames_per_chunk" not in request.given:
+        return Problem(
+            field="video",
+            message=f"{video.name} is a single picture",
+            hint="for a picture add --set num_video_frames_per_chunk=1; else give a video, or a folder of pictures",
             code="picture_or_video",
         )
+    return Problem(
+        field="num_video_frames_per_chunk",
+        message=f"one frame is read for a chunk of {size}: that takes as long as {size} frames, and before "
+        "release 1.5.2 the toolkit hangs",
+        hint="set num_video_frames_per_chunk=1 for a picture",
+        code="picture_or_video",
+    )
 
 
 def _about_one_frame_left(request: Request[Parameters]) -> Iterator[Problem]:
