@@ -11,16 +11,18 @@ from cosmos_core.models.declaration import a, is_words
 from cosmos_core.values import Bundle, Command, Draft, Fetch, FileToWrite, Job, Outputs, Place, Problem, Resources
 
 ROLES = ("result", "control", "log", "data")
-_OF_THE_CORE = (
-    "job.json",
-    "job.sh",
-    "stand_in.pyz",
-    "claim",
-    "started",
-    "run.log",
-    "exit_code",
-    "outputs",
-    "tmp",
+_OF_THE_CORE = frozenset(
+    {
+        "job.json",
+        "job.sh",
+        "stand_in.pyz",
+        "claim",
+        "started",
+        "run.log",
+        "exit_code",
+        "outputs",
+        "tmp",
+    }
 )
 _NO_NAMES = frozenset({"", ".", ".."})
 
@@ -80,7 +82,7 @@ def _wrong_path(path: Any, taken: set[str]) -> str:
 def _outside(path: Any) -> str:
     if not isinstance(path, str) or not path:
         return "which is not a path"
-    if path[0] == "/" or "\0" in path or not _NO_NAMES.isdisjoint(path.split("/")):
+    if "\0" in path or not _NO_NAMES.isdisjoint(path.split("/")):
         return "which is not a plain path inside the job's folder"
     return ""
 
@@ -101,9 +103,14 @@ def wrong_command(command: Any) -> str:
     """What is wrong with the answer to `choose_script`."""
     if type(command) is not Command:
         return f"answered {a(command)}, not a Command"
-    if not is_words(command.argv) or not command.argv:
-        return f"gives {a(command.argv)} as argv, not a tuple of arguments (and never a shell string)"
-    if "\0" in "".join(command.argv):
+    argv = command.argv
+    try:
+        text = "".join(argv) if type(argv) is tuple and argv else None
+    except TypeError:  # they are not all text
+        text = None
+    if text is None:
+        return f"gives {a(argv)} as argv, not a tuple of arguments (and never a shell string)"
+    if "\0" in text:
         return "gives an argument with a zero byte in it"
     if command.env != {} and not _is_environment(command.env):
         return "gives an environment that is not text by name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,18 +100,11 @@ class Model:
 
         The innermost gives what the plugin answered its `own` shape, all others see it so.
         """
-
-        def blamed(answer: Any, call: Mapping[str, Any]) -> Any:
-            try:
-                return own(answer, call)
-            except WrongAnswer as error:
-                raise self._fault(hook, error) from None
-
         wrappers = [impl for impl in self._impls(hook) if wraps(impl)]
         for impl in wrappers:
             blame = partial(_broken_in, hook, self._owners[impl.plugin_name])
-            receives = blamed if impl is wrappers[-1] else as_it_is
-            hold(impl, hook, getattr(self.pm.hook, hook).spec.argnames, receives, amended, blame)
+            receives = own if impl is wrappers[-1] else as_it_is
+            hold(impl, hook, getattr(self.pm.hook, hook).spec.argnames, receives, amended, self._fault, blame)
         return as_it_is if wrappers else own
 
     def _fault(self, hook: str, error: BaseException) -> PluginError:

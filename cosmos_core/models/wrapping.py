@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from cosmos_core.models.guards import Shape, WrongAnswer
+from cosmos_core.models.guards import Fault, Shape, WrongAnswer
 
 if TYPE_CHECKING:
     from cosmos_core.values import Problem
@@ -21,13 +21,17 @@ Blame = Callable[[str], BaseException]
 """Makes the error that names a wrapper, from what is wrong with it."""
 
 
-def hold(impl: Any, hook: str, argnames: tuple[str, ...], receives: Shape, returns: Shape, blame: Blame) -> None:
+def hold(
+    impl: Any, hook: str, argnames: tuple[str, ...], receives: Shape, returns: Shape, fault: Fault, blame: Blame
+) -> None:
     """Hold one wrapping implementation to the contract; `argnames` are all that its hook has.
 
-    `receives` shapes what it sees; `returns` shapes what it makes of that, and raises WrongAnswer.
+    `receives` shapes what it sees, and `fault` makes the error where that is wrong; `returns` shapes what it makes
+    of it. Both raise WrongAnswer.
     """
     function = impl.function
     picked = tuple(argnames.index(name) for name in (*impl.argnames, *impl.kwargnames))
+    job = argnames.index("job") if "job" in argnames else -1  # it is all of a call that shapes look at
     keeps_errors = hook == "validate_inputs"
 
     @wraps(function)
@@ -37,9 +41,12 @@ def hold(impl: Any, hook: str, argnames: tuple[str, ...], receives: Shape, retur
             next(inner)
         except StopIteration:
             raise blame("does not yield; a wrapper yields once") from None
-        call = dict(zip(argnames, args, strict=True))
+        call = {"job": args[job]} if job >= 0 else {}
         try:
-            before = receives((yield), call)
+            try:
+                before = receives((yield), call)
+            except WrongAnswer as wrong:
+                raise fault(hook, wrong) from None
         except BaseException as error:
             with suppress(StopIteration):
                 inner.throw(error)
