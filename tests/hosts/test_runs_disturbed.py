@@ -60,7 +60,7 @@ def test_a_clock_that_is_moved_meanwhile_changes_nothing(gpu_host: GpuHosts, lap
         return subprocess.Popen(argv, env={**mine.environ, **by_clock(clock)}, stderr=subprocess.PIPE, text=True)
 
     cosmos = mine.cosmos()
-    run = mine.store_run(cosmos, parameters={"num_steps": 20})
+    run = mine.store_run(cosmos, parameters={"num_steps": 10})
     first = client("inference", run.id)
     until(lambda: cosmos.store.run(run.id).status == "running")
     clock.write_text(f"{off}\n")

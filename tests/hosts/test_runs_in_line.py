@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab import Laptop, job_folder, until, whole
+from lab import Laptop, and_long, job_folder, until, whole
 from real_parts import Accounts, GpuHost, GpuHosts, MakeDockerd
 from real_processes import HANG_S
 
@@ -61,19 +61,19 @@ def held(ledger: Path) -> list[tuple[str, frozenset[str]]]:
     return order
 
 
-@pytest.mark.parametrize("runtime", ["docker", pytest.param("process", marks=pytest.mark.long)])
-def test_ten_runs_for_two_gpus_from_two_people(
-    gpu_host: GpuHosts, laptop: MakeLaptop, toolkit_repo: Path, runtime: str
+@pytest.mark.parametrize(("runtime", "runs"), [("docker", 6), *and_long(("docker", 10), ("process", 10))])
+def test_many_runs_for_two_gpus_from_two_people(
+    gpu_host: GpuHosts, laptop: MakeLaptop, toolkit_repo: Path, runtime: str, runs: int
 ) -> None:
     ledger = keep_ledger(toolkit_repo)
     quick = {"env": {"STANDIN_STEP_SECONDS": "0.02"}, "gpus": (4, 5)}  # indexes that no other test uses
     hosts = [gpu_host("ada", runtime, **quick), gpu_host("bob", runtime, **quick)]
     laptops = [laptop(host, name=f"of-{host.name}") for host in hosts]
     asked: list[tuple[Laptop, GpuHost, RunRecord]] = []
-    for number in range(10):
+    for number in range(runs):
         mine, host = laptops[number % 2], hosts[number % 2]
         cosmos = mine.cosmos()
-        run = cosmos.start(mine.store_run(cosmos, gpus=2 if number == 4 else None).id)
+        run = cosmos.start(mine.store_run(cosmos, gpus=2 if number == 3 else None).id)
         asked.append((mine, host, run))
     followers = [mine.popen("sync", "--follow") for mine in laptops]
     for follower in followers:
@@ -85,7 +85,7 @@ def test_ten_runs_for_two_gpus_from_two_people(
         assert set(done.metadata["gpus"]) <= {4, 5}
     order = held(ledger)
     assert [job for job, _ in order] == [run.job_id for _, _, run in asked]
-    assert order[4][1] == {"4", "5"}
+    assert order[3][1] == {"4", "5"}
     until(lambda: list(hosts[0].lock_dir.glob("ticket.*")) == [])
 
 

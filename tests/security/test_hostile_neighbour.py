@@ -125,7 +125,7 @@ TRAPS = {
     "a number that is none": "touch ticket.99999999999999999999999.jb_eve ticket.-5.jb_e ticket.1e9.jb_e ticket..jb",
     "from the far future": "touch -d @99999999999 ticket.000001.jb_eve",
     "from long ago": "touch -d @-99999999 ticket.000001.jb_eve",
-    "a thousand of them": "for i in $(seq 1000); do : > ticket.000001.jb_eve$i; done",
+    "hundreds of them": "for i in $(seq 200); do : > ticket.000001.jb_eve$i; done",
 }
 
 
