@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import empty_store
 import pytest
 from run_life import Home, make_clip
 
@@ -22,6 +23,7 @@ def home(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COSMOS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("STANDIN_STEP_SECONDS", "0")
+    empty_store.put_into(tmp_path / "home")
     home = Home(tmp_path, clip)
     yield home
     home.close()
