@@ -97,17 +97,25 @@ class Refs:
 
     def changed(self, record: InputRecord) -> Change | None:
         """What has happened to a stored input's files since; None where they are as they were."""
-        if record.path is None:
-            return None
         if record.frames is not None:
             return self.frames.changed(record)
+        path = record.path
+        if path is None and record.run_id is None and record.target and self._is_here(record.target):
+            path = record.remote
+        if path is None:  # on another machine, where it is looked at once the job goes there
+            return None
         try:
-            digest, _ = self._looked_at(Path(record.path))
+            digest, _ = self._looked_at(Path(path))
         except OSError:
             return Change(kind="gone", words="is gone")
         if record.sha256 in (None, digest):
             return None
         return Change(kind="changed", words="has changed since its prompt was stored")
+
+    def _is_here(self, name: str) -> bool:
+        """Whether a target is this machine."""
+        target = self.config.targets.get(name)
+        return name == SIMULATOR if target is None else target.host is None
 
     def _local(self, slot: str, ref: str) -> InputRecord:
         path = Path(os.path.abspath(expanded(ref)))  # noqa: PTH100  resolve() would rename links

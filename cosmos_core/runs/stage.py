@@ -70,11 +70,15 @@ def _look_at_needs(work: Work, host: Host, repo: str | None) -> None:
             needs[there] = f"it is {place.input.slot}: put it back"
     found = host.stat(list(needs)) if needs else {}
     missing = [f"{path}: {remedy}" for path, remedy in needs.items() if path not in found]
+    hint = "put that right, then `cosmos sync` goes on with the run"
     if missing:
-        raise TargetUnusable(
-            f"{host.name} lacks " + "; ".join(missing),
-            hint="put that right, then `cosmos sync` goes on with the run",
-        )
+        raise TargetUnusable(f"{host.name} lacks " + "; ".join(missing), hint=hint)
+    for place in work.bundle.places:
+        there, record = work.lies_there(place.input), work.record_of(place.input)
+        # its size alone: reading it there would take long
+        if there and record.bytes is not None and found[there].bytes != record.bytes:
+            words = f"{there} on {host.name} has changed since its prompt was stored: it was {record.bytes} bytes long"
+            raise TargetUnusable(words, hint=hint)
 
 
 def _version(host: Host, toolkit: Toolkit, repo: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from run_life import Home, make_clip, until, whole
 
 from cosmos_core.errors import Refused
 from cosmos_core.runs.collect import artifacts_of
+from cosmos_core.runs.wish import Wish
 from cosmos_core.runs.work import Work, work_of
 from cosmos_core.store.records import RunRecord
 from cosmos_core.values import Fetch
@@ -161,6 +163,13 @@ def test_a_file_that_is_on_the_target_gets_no_second_name(home: Home) -> None:
     assert placed.is_symlink()
     assert placed.readlink() == clip
     assert clip.stat().st_nlink == 1
+    waiting = cosmos.store_runs([Wish(source=run.id)], submit=True)[0]
+    make_clip(clip, shade=4, frames=12)
+    with pytest.raises(Refused, match=f"{clip} has changed since its prompt was stored"):
+        cosmos.retry(run.id)
+    paused = cosmos.follow(waiting.id)  # the same on a host over SSH, where its size is looked at
+    assert paused.paused
+    assert re.search(f"{clip} on .+ has changed since its prompt was stored: it was [0-9]+ bytes", paused.paused.reason)
 
 
 def test_an_input_changed_since_is_refused_and_one_that_is_gone_unless_the_target_has_it(home: Home) -> None:
