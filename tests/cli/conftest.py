@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import empty_store
 import pytest
 import warm_cosmos
 
@@ -59,6 +61,10 @@ class Shell:
         assert ended.code == 0, ended.err + ended.out
         return ended.document
 
+    def forget(self) -> None:
+        """Remove the data folder, as before the first command."""
+        shutil.rmtree(self.home)
+
     def stored(self) -> tuple[int, int]:
         """How many prompts and runs are stored, by the database itself."""
         file = self.home / "cosmos.db"
@@ -78,7 +84,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cosmos(tmp_path: Path, clip: Path) -> Shell:
-    """A `cosmos` with nothing stored, in a folder that holds `street.mp4`."""
+    """A `cosmos` with an empty store, in a folder that holds `street.mp4`."""
     return _shell(tmp_path, clip)
 
 
@@ -94,6 +100,7 @@ def _shell(folder: Path, clip: Path) -> Shell:
     cwd = folder / "work"
     cwd.mkdir()
     (cwd / "street.mp4").hardlink_to(clip)
+    empty_store.put_into(folder / "home")
     return Shell(home=folder / "home", cwd=cwd)
 
 

@@ -184,6 +184,7 @@ def test_a_configuration_that_is_not_there_is_refused(cosmos):
 
 
 def test_a_database_that_is_newer_or_none_is_refused(cosmos, transfer):
+    cosmos.forget()
     cosmos.home.mkdir()
     (cosmos.home / "cosmos.db").write_text("this is no database, " * 100)
 
@@ -203,6 +204,7 @@ def test_a_data_folder_that_cannot_be_written_is_refused(cosmos, transfer):
 
 
 def test_a_data_folder_that_is_a_file_is_refused(cosmos, transfer):
+    cosmos.forget()
     cosmos.home.write_text("in the way")
 
     told = cosmos("run", *transfer)

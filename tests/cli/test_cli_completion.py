@@ -41,6 +41,7 @@ def test_ids_models_targets_and_parameters_are_offered(used):
 
 
 def test_nothing_stored_offers_nothing_and_complains_about_nothing(cosmos):
+    cosmos.forget()
     assert not {word for word in offered(cosmos, "attach", "") if word.startswith("rs_")}
     assert not cosmos.home.exists()
     (cosmos.cwd / "cosmos.toml").write_text("broken = [")

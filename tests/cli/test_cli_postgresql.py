@@ -30,6 +30,7 @@ def there(cosmos, database):
 
 
 def test_a_run_is_made_shown_listed_found_again_and_cancelled(there, transfer):
+    there.forget()
     done = there.json("run", *transfer, "--name", "first", "--tag", "wet")
     assert done["status"] == "completed"
     assert not (there.home / "cosmos.db").exists()

@@ -354,6 +354,7 @@ def test_status_tells_what_is_there(used):
 
 
 def test_a_target_that_cannot_be_used_pauses_the_run_which_then_goes_on(cosmos, transfer):
+    cosmos.forget()
     cosmos.home.mkdir()
     in_the_way = cosmos.home / "simulator"
     in_the_way.write_text("a file where jobs should go")
@@ -379,6 +380,7 @@ def test_a_target_that_cannot_be_used_pauses_the_run_which_then_goes_on(cosmos, 
 def test_ctrl_c_before_anything_was_started_says_that_nothing_runs(
     cosmos, transfer, capsys, monkeypatch, submitted, command
 ):
+    cosmos.forget()
     if submitted:
         cosmos.home.mkdir()
         (cosmos.home / "simulator").write_text("in the way")
