@@ -39,7 +39,8 @@ def test_a_run_is_made_shown_listed_found_again_and_cancelled(there, transfer):
     assert there.json("show", done["outputs"]["files"]["video"])["id"] == done["id"]
     again = there.json("run", "--from", "@last", "--set", "seed=7")
     assert [run["id"] for run in there.json("list", "runs")["items"]] == [again["id"], done["id"]]
-    assert [run["id"] for run in there.json("list", "runs", "--tag", "wet")["items"]] == [done["id"]]
+    tagged = [run["id"] for run in there.json("list", "runs", "--tag", "wet")["items"]]
+    assert tagged == [again["id"], done["id"]]  # what is made from a run keeps its tags
     assert there.json("list", "prompts", "--limit", "1")["total"] == len({done["prompt_id"], again["prompt_id"]})
     assert there("logs", done["id"]).out
     assert there("path", f"{done['id']}:video").out.strip() == done["outputs"]["files"]["video"]
