@@ -287,15 +287,16 @@ def test_any_name_and_any_content(place: Place, tmp_path: Path, name: str, data:
 
 
 @far
-def test_thousands_of_files(place: Place, tmp_path: Path) -> None:
-    """More names than any command takes as arguments."""
+@pytest.mark.parametrize("count", [1000, pytest.param(3000, marks=pytest.mark.long)])
+def test_thousands_of_files(place: Place, tmp_path: Path, count: int) -> None:
+    """More names than one word of a command holds (128 KiB)."""
     name = "n" * 150
-    contents = {f"outputs/{name}{number}": str(number).encode() for number in range(3000)}
+    contents = {f"outputs/{name}{number}": str(number).encode() for number in range(count)}
     place.host.lay_out(str(place.path), Tree(files=[(rel, data, 0o600) for rel, data in contents.items()]))
     assert place.host.list(str(place.path)) == {rel: len(data) for rel, data in sorted(contents.items())}
     paths = {place.at(rel): tmp_path / rel for rel in contents}
-    assert len(place.host.stat(list(paths))) == 3000
-    assert len(place.host.get(paths)) == 3000
+    assert len(place.host.stat(list(paths))) == count
+    assert len(place.host.get(paths)) == count
     assert all((tmp_path / rel).read_bytes() == data for rel, data in contents.items())
     assert place.host.read([Span(place.at(rel)) for rel in contents]) == list(contents.values())
 
