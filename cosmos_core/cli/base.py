@@ -112,6 +112,9 @@ class Command(click.Command):
             from cosmos_core.cli.mistyped import refusal  # the way of a mistake may cost something
 
             raise refusal(ctx, given, error.option_name) from error
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click's parser does not say whose option wants a value
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[click.Parameter]] = {}
@@ -154,6 +157,19 @@ def hint_for(error: click.ClickException) -> str:
 
         if all(Path(word).exists() for word in stray[1].split()):
             return "the shell made several words of a pattern like d.*.png; quote it: 'd.*.png'"
+        if pair := _torn_pair(ctx, stray[1]):
+            return f"give a setting and its value as one word: --set {pair}"
         if any(param.name == "text" for param in ctx.command.params):
             return 'a text with spaces wants quotes: "rain at night"'
-    return f"`{ctx.command_path if ctx else 'cosmos'} --help` shows how it goes"
+    if ctx is None:
+        return "`cosmos --help` shows how it goes"
+    from cosmos_core.cli.model_options import model_of
+
+    model = f" --model {model_of(ctx)}" if model_of(ctx) else ""
+    return f"`{ctx.command_path}{model} --help` shows how it goes"
+
+
+def _torn_pair(ctx: click.Context, stray: str) -> str:
+    """`num_steps=20` where somebody typed `--set num_steps 20`; nothing where it was something else."""
+    names = [word for word in ctx.params.get("settings") or () if "=" not in word]
+    return f"{names[0]}={stray}" if len(names) == 1 and " " not in stray else ""

@@ -21,10 +21,13 @@ def complain(error: CosmosError, *, as_json: bool) -> None:
         print_json(error_document(error))
         return
     write = sys.stderr.write
-    write(wrapped(error.message, before=f"{styled('error:', 'red', sys.stderr)} ", to=sys.stderr))
-    write(problem_lines(error.problems))
-    hint = error.hint
-    if not hint and error.problems:
+    message, hint, problems = error.message, error.hint, error.problems
+    if not hint and [problem.message for problem in problems] == [message]:  # said once, with its field
+        message, hint = f"{problems[0].field}: {message}", problems[0].hint
+        problems = ()
+    write(wrapped(message, before=f"{styled('error:', 'red', sys.stderr)} ", to=sys.stderr))
+    write(problem_lines(problems))
+    if not hint and problems:
         hint = "correct that and type the same again"
     if hint:
         write(wrapped(hint, before="next: ", to=sys.stderr))

@@ -43,7 +43,7 @@ def refusal(ctx: click.Context, args: Sequence[str], first: str) -> UsageError:
 
 
 def _ask(problem: Problem) -> str:
-    return f"{problem.hint} " if problem.hint else ""
+    return f"{problem.hint}{' ' if problem.hint.endswith('?') else '; '}" if problem.hint else ""
 
 
 def _problem(ctx: click.Context, flag: str, own: Iterable[str], homes: Homes) -> Problem:

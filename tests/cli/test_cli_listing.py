@@ -54,6 +54,9 @@ def test_habitual_words_mean_our_own(many):
 def test_a_stray_word_wants_quotes_only_where_a_text_is_taken(many):
     assert "quotes" in many("run", "--model", "transfer", "rain", "at", "night").err
     assert "quotes" not in many("list", "runs", "stray").err
+    torn = many("run", "--model", "transfer", "rain", "--set", "num_steps", "20").err
+    assert "--set num_steps=20" in torn
+    assert "quotes" not in torn
 
 
 def test_a_pattern_that_the_shell_expanded_is_to_be_quoted(cosmos):

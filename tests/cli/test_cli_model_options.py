@@ -123,3 +123,15 @@ def test_an_option_that_takes_the_next_one_for_its_value_is_told(cosmos):
 def test_an_option_of_several_parts_names_them(cosmos):
     told = cosmos("run", "--model", "transfer", "rain", "--weights", "edge=1", "--video", "street.mp4")
     assert (told.code, "--weights.edge" in told.err) == (2, True)
+    assert "--weights.seg; `cosmos run --help`" in " ".join(told.err.split())
+
+
+def test_what_an_error_says_is_not_said_again_as_its_problem(cosmos):
+    told = cosmos("run", "--model", "transfer", "--spec", "nope.json")
+    assert told.err.count("does not exist") == 1
+    assert "next: name a spec file" in told.err
+
+
+def test_an_option_without_a_value_names_the_help_of_its_model(cosmos):
+    told = cosmos("run", "--model", "transfer", "rain", "--video", "street.mp4", "--weights.edge")
+    assert (told.code, "`cosmos run --model transfer --help`" in told.err) == (2, True)

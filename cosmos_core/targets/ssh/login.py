@@ -73,7 +73,8 @@ class _Login:
         extra = "".join(f"; {note}" for note in notes)
         many = "`IdentitiesOnly yes` with an IdentityFile in ~/.ssh/config offers one key; "
         unlock = "unlock the key with ssh-add, or " if any("ssh-add" in note for note in notes) else ""
-        put = f"`ssh-copy-id {hop.user}@{_called(hop)}` puts your key there"
+        make = "" if self._offered or notes else "if you have no key, `ssh-keygen -t ed25519` makes one; "
+        put = f"{make}`ssh-copy-id {hop.user}@{_called(hop)}` puts your key there"
         return TargetUnusable(
             f"{hop.user}@{hop.label} refused the login: {tried}; {server}{extra}",
             hint=f"{many if len(self._offered) > 2 else ''}{unlock}{put}; `ssh -v {hop.name}` shows what ssh does",

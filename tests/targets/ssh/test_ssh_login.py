@@ -232,6 +232,13 @@ def test_a_refused_login_says_what_was_tried(host: MakeHost, ssh_home: SshHome, 
     assert "ssh -v ada" in said.hint
 
 
+def test_who_has_no_key_is_told_to_make_one(host: MakeHost, ssh_home: SshHome, tmp_path: Path) -> None:
+    any_agent(ssh_home, f"  IdentityFile {tmp_path / 'none'}")
+    said = refusal(host())
+    assert "no key was offered" in said.message
+    assert said.hint.index("ssh-keygen") < said.hint.index("ssh-copy-id")
+
+
 def test_a_refused_login_is_not_tried_again(host: MakeHost, ssh_home: SshHome, sshd: MakeSshd, tmp_path: Path) -> None:
     mine = sshd()
     ssh_home.lead_to(mine)
